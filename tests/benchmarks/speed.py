@@ -1,0 +1,240 @@
+"""What an epoch costs, beside the least that NumPy allows and beside the chapter's own scheme.
+
+python tests/benchmarks/speed.py    (two minutes)
+
+shipped: the scripts' training loop
+floor:   the same mathematics fused by hand, without an object or a check, into reused buffers
+peer:    the chapter's scheme, one Adam update for each of the four samples, as column vectors
+
+All take turns, so that a busy moment of the machine falls on each of them; a figure is the median.
+"""
+
+import contextlib
+import io
+import itertools
+import math
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+import runs  # noqa: F401, finds what follows
+from XORgatemultihiddenlayers import (
+    LEARNING_RATE,
+    MAX_NORM,
+    T,
+    X,
+    argument_parser,
+    build_network,
+    dense,
+    gradient_descent,
+    train,
+)
+from XORgateresidualconnectionlayers import residual
+
+ROOT = Path(__file__).parents[2]
+
+DEPTHS = (1, 2, 5, 10)
+EPOCHS = 1000
+PEER_EPOCHS = 50
+ROUNDS = 25
+
+
+def floor(arrays, is_residual, epochs):
+    """Train on [W, b, W, b, ...] for this many epochs; return the last one's loss."""
+    half, quarter = np.array(0.5), np.array(0.25)
+    shapes = [(len(W) + 1, len(b)) for W, b in zip(arrays[::2], arrays[1::2])]
+    sizes = [rows * columns for rows, columns in shapes]
+    params = np.concatenate([array.ravel() for array in arrays])
+    grads, update = np.empty_like(params), np.empty_like(params)
+    layers, start = [], 0
+    for i, ((rows, columns), size) in enumerate(zip(shapes, sizes)):
+        P = params[start : start + size].reshape(rows, columns)
+        G = grads[start : start + size].reshape(rows, columns)
+        start += size
+        x1 = np.ones((4, rows))
+        u, s, delta = np.empty((3, 4, columns))
+        dx = np.empty((4, rows - 1))
+        identity = is_residual and 0 < i < len(shapes) - 1
+        layers.append((identity, P, P[:-1].T, G, x1, x1.T, x1[:, :-1], u, s, delta, dx))
+    layers[0][6][:] = X
+    y, error = np.empty((2, 4, 1))
+    outputs = [layer[6] for layer in layers[1:]] + [y]
+    forward = list(zip(layers, outputs))
+    backward = layers[::-1]
+    dot, multiply, add, subtract, tanh = np.dot, np.multiply, np.add, np.subtract, np.tanh
+    for epoch in range(epochs):
+        for (identity, P, _, _, x1, _, x, u, _, _, _), out in forward:
+            dot(x1, P, u)
+            multiply(u, half, u)
+            tanh(u, u)
+            multiply(u, half, u)
+            add(u, half, out)
+            if identity:
+                add(out, x, out)
+        subtract(y, T, error)
+        loss = np.vdot(error, error) / 2
+        if epoch == epochs - 1:
+            return loss
+        dy = error
+        for identity, _, W_T, G, _, x1_T, _, u, s, delta, dx in backward:
+            multiply(u, u, s)
+            subtract(quarter, s, s)
+            multiply(dy, s, delta)
+            dot(x1_T, delta, G)
+            dot(delta, W_T, dx)
+            if identity:
+                add(dx, dy, dx)
+            dy = dx
+        norm = math.sqrt(dot(grads, grads))
+        multiply(grads, LEARNING_RATE * min(1, MAX_NORM / norm), update)
+        subtract(params, update, params)
+
+
+def peer(arrays, is_residual, epochs):
+    """Train on [W, b, W, b, ...] for this many epochs of four updates each."""
+    learning_rate, beta1, beta2, epsilon = 0.001, 0.9, 0.999, 1e-7
+    params = [np.atleast_2d(array).T.copy() for array in arrays]
+    m = [np.zeros_like(param) for param in params]
+    v = [np.zeros_like(param) for param in params]
+    last = len(params) // 2 - 1
+    step = 0
+    for _ in range(epochs):
+        for sample, target in zip(X, T):
+            y = sample.reshape(-1, 1)
+            xs, fs = [], []
+            for i in range(last + 1):
+                W, b = params[2 * i], params[2 * i + 1]
+                f = 1 / (1 + np.exp(-(W @ y + b)))
+                xs.append(y)
+                fs.append(f)
+                y = y + f if is_residual and 0 < i < last else f
+            dy = y - target.reshape(-1, 1)
+            grads = [None] * len(params)
+            for i in range(last, -1, -1):
+                delta = dy * fs[i] * (1 - fs[i])
+                grads[2 * i], grads[2 * i + 1] = delta @ xs[i].T, delta
+                dx = params[2 * i].T @ delta
+                dy = dx + dy if is_residual and 0 < i < last else dx
+            norm = math.sqrt(sum((grad**2).sum() for grad in grads))
+            if norm > MAX_NORM:
+                grads = [grad * MAX_NORM / norm for grad in grads]
+            step += 1
+            for i, grad in enumerate(grads):
+                m[i] = beta1 * m[i] + (1 - beta1) * grad
+                v[i] = beta2 * v[i] + (1 - beta2) * grad**2
+                m_hat = m[i] / (1 - beta1**step)
+                v_hat = v[i] / (1 - beta2**step)
+                params[i] -= learning_rate * m_hat / (np.sqrt(v_hat) + epsilon)
+
+
+def microseconds(epochs, function, *args):
+    """Return what each of the epochs takes that function(*args) runs."""
+    start = time.perf_counter()
+    with contextlib.redirect_stdout(io.StringIO()):
+        function(*args)
+    return 1e6 * (time.perf_counter() - start) / epochs
+
+
+def epoch_costs(hidden_layer, layers):
+    """Return the costs of one epoch (shipped, floor, peer), in microseconds."""
+    args = argument_parser("").parse_args([str(layers), "--epochs", str(EPOCHS)])
+    network = build_network(hidden_layer, args)
+    arrays = [array.copy() for array in network.get_params()]
+    is_residual = hidden_layer is residual
+    return (
+        microseconds(EPOCHS, train, network, args),
+        microseconds(EPOCHS, floor, arrays, is_residual, EPOCHS),
+        microseconds(PEER_EPOCHS, peer, arrays, is_residual, PEER_EPOCHS),
+    )
+
+
+def loss_difference(hidden_layer, layers):
+    """Return how far the losses of the shipped loop and the floor are apart after 1000 epochs."""
+    network = build_network(hidden_layer, argument_parser("").parse_args([str(layers)]))
+    arrays = [array.copy() for array in network.get_params()]
+    shipped = next(itertools.islice(gradient_descent(network, MAX_NORM), EPOCHS - 1, None))
+    return abs(shipped - floor(arrays, hidden_layer is residual, EPOCHS))
+
+
+def seconds_to_prompt(script):
+    start = time.perf_counter()
+    with subprocess.Popen(
+        [sys.executable, ROOT / script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        process.stdout.read(1)
+        seconds = time.perf_counter() - start
+        process.kill()
+    return seconds
+
+
+def seconds_to_import_numpy():
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import numpy"], check=True)
+    return time.perf_counter() - start
+
+
+def peak_megabytes(epochs):
+    """Return the peak memory of the plain script at 10 hidden layers."""
+    code = """if True:
+        import resource, runpy, sys
+        try:
+            runpy.run_path(sys.argv[0], run_name="__main__")
+        finally:
+            unit = 1e6 if sys.platform == "darwin" else 1e3
+            print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, file=sys.stderr)
+        """
+    code = code.replace("sys.argv[0]", repr(str(ROOT / "XORgatemultihiddenlayers.py")))
+    done = subprocess.run(
+        [sys.executable, "-c", code, "10", "--epochs", str(epochs)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(done.stderr)
+
+
+if __name__ == "__main__":
+    cells = [(hidden_layer, n) for hidden_layer in (dense, residual) for n in DEPTHS]
+    apart = max(loss_difference(*cell) for cell in cells)
+    print(f"Loss after {EPOCHS} epochs, shipped - floor: at most {apart:.0e}\n")
+    assert apart < 1e-9
+
+    rounds = []
+    for number in range(1, ROUNDS + 1):
+        rounds.append([epoch_costs(*cell) for cell in cells])
+        print(f"\r{number} of {ROUNDS} rounds", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    costs = np.median(rounds, axis=0)
+    print("Microseconds an epoch:\n")
+    print("| hidden layers | shipped | floor | peer | shipped/floor | peer/shipped |")
+    print("|---|---|---|---|---|---|")
+    for (hidden_layer, n), (a, b, c) in zip(cells, costs):
+        name = f"{n} {hidden_layer.__name__}"
+        print(f"| {name} | {a:.1f} | {b:.1f} | {c:.0f} | {a / b:.2f} | {c / a:.1f} |")
+    print()
+    for i, hidden_layer in enumerate((dense, residual)):
+        one, two, five, ten = costs[4 * i : 4 * i + 4, 0]
+        print(
+            f"One more {hidden_layer.__name__} layer: {two - one:.2f} us from 1 to 2, "
+            f"{(five - two) / 3:.2f} from 2 to 5, {(ten - five) / 5:.2f} from 5 to 10"
+        )
+    times = [
+        (
+            seconds_to_prompt("XORgatemultihiddenlayers.py"),
+            seconds_to_prompt("XORgateresidualconnectionlayers.py"),
+            seconds_to_import_numpy(),
+        )
+        for _ in range(ROUNDS)
+    ]
+    *prompts, numpy_alone = (statistics.median(column) for column in zip(*times))
+    print(
+        f"To the prompt {1000 * max(prompts):.0f} ms, to import NumPy {1000 * numpy_alone:.0f} ms: "
+        f"{max(prompts) / numpy_alone:.2f}"
+    )
+    few, many = peak_megabytes(1000), peak_megabytes(100_000)
+    print(f"Peak memory after 1000 epochs {few:.1f} MB, after 100000 {many:.1f} MB")
