@@ -185,7 +185,7 @@ def argument_parser(description):
         "--init",
         choices=INITIALIZERS,
         default="glorot",
-        help="initial weights: he is for relu, uniform is U[0, 1) and fails in deep stacks "
+        help="initial weights: he is meant for relu, uniform is U[0, 1) and often fails "
         "(default: %(default)s)",
     )
     add(

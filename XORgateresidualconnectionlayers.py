@@ -26,7 +26,7 @@ if __name__ == "__main__":
         type=int,
         choices=(1, 2),
         default=1,
-        help="Dense layers that each connection skips, 1 or 2 (default: %(default)s)",
+        help="Dense layers that each connection skips, 1 or 2: both learn (default: %(default)s)",
     )
     args = parser.parse_args()
     hidden_layer = functools.partial(residual, skip=args.skip)

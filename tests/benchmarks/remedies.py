@@ -33,4 +33,4 @@ if __name__ == "__main__":
     print("| script | options | solved | epochs |")
     print("|---|---|---|---|")
     for (script, _, options), (share, median) in zip(RUNS, measured):
-        print(f"| {script} | `{options}` | {share} | {median} |")
+        print(f"| {script} | {options or 'none'} | {share} | {median} |")
