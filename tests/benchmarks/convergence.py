@@ -1,6 +1,6 @@
 """How often, and how fast, the two scripts learn XOR: the README's table.
 
-python tests/benchmarks/convergence.py 50    (half an hour on two cores; 2 seeds: a minute)
+python tests/benchmarks/convergence.py 50    (a quarter of an hour on two cores; 2 seeds: a minute)
 """
 
 from runs import measure

@@ -1,6 +1,6 @@
 """What an epoch costs, beside the least that NumPy allows and beside the chapter's own scheme.
 
-python tests/benchmarks/speed.py    (two minutes)
+python tests/benchmarks/speed.py    (a minute)
 
 shipped: the scripts' training loop
 floor:   the same mathematics fused by hand, without an object or a check, into reused buffers
@@ -46,28 +46,28 @@ ROUNDS = 25
 def floor(arrays, is_residual, epochs):
     """Train on [W, b, W, b, ...] for this many epochs; return the last one's loss."""
     half, quarter = np.array(0.5), np.array(0.25)
-    shapes = [(len(W) + 1, len(b)) for W, b in zip(arrays[::2], arrays[1::2])]
-    sizes = [rows * columns for rows, columns in shapes]
     params = np.concatenate([array.ravel() for array in arrays])
     grads, update = np.empty_like(params), np.empty_like(params)
-    layers, start = [], 0
-    for i, ((rows, columns), size) in enumerate(zip(shapes, sizes)):
-        P = params[start : start + size].reshape(rows, columns)
-        G = grads[start : start + size].reshape(rows, columns)
-        start += size
+    y, error = np.empty((2, 4, 1))
+    forward, backward = [], []
+    last, end, out = len(arrays) // 2 - 1, params.size, y
+    for i in range(last, -1, -1):
+        rows, columns = len(arrays[2 * i]) + 1, len(arrays[2 * i + 1])
+        start = end - rows * columns
+        P = params[start:end].reshape(rows, columns)  # [W; b]
+        G = grads[start:end].reshape(rows, columns)
         x1 = np.ones((4, rows))
+        x = x1[:, :-1]
         u, s, delta = np.empty((3, 4, columns))
         dx = np.empty((4, rows - 1))
-        identity = is_residual and 0 < i < len(shapes) - 1
-        layers.append((identity, P, P[:-1].T, G, x1, x1.T, x1[:, :-1], u, s, delta, dx))
-    layers[0][6][:] = X
-    y, error = np.empty((2, 4, 1))
-    outputs = [layer[6] for layer in layers[1:]] + [y]
-    forward = list(zip(layers, outputs))
-    backward = layers[::-1]
+        identity = is_residual and 0 < i < last
+        forward.insert(0, (x1, P, u, x, out, identity))
+        backward.append((u, s, delta, x1.T, G, P[:-1].T, dx, identity))
+        end, out = start, x
+    out[:] = X
     dot, multiply, add, subtract, tanh = np.dot, np.multiply, np.add, np.subtract, np.tanh
     for epoch in range(epochs):
-        for (identity, P, _, _, x1, _, x, u, _, _, _), out in forward:
+        for x1, P, u, x, out, identity in forward:
             dot(x1, P, u)
             multiply(u, half, u)
             tanh(u, u)
@@ -80,7 +80,7 @@ def floor(arrays, is_residual, epochs):
         if epoch == epochs - 1:
             return loss
         dy = error
-        for identity, _, W_T, G, _, x1_T, _, u, s, delta, dx in backward:
+        for u, s, delta, x1_T, G, W_T, dx, identity in backward:
             multiply(u, u, s)
             subtract(quarter, s, s)
             multiply(dy, s, delta)
@@ -178,23 +178,26 @@ def seconds_to_import_numpy():
 
 
 def peak_megabytes(epochs):
-    """Return the peak memory of the plain script at 10 hidden layers."""
+    """Return the peak memory of the plain script at 10 hidden layers; not on Windows."""
     code = """if True:
         import resource, runpy, sys
+        del sys.argv[0]
         try:
             runpy.run_path(sys.argv[0], run_name="__main__")
         finally:
             unit = 1e6 if sys.platform == "darwin" else 1e3
             print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, file=sys.stderr)
         """
-    code = code.replace("sys.argv[0]", repr(str(ROOT / "XORgatemultihiddenlayers.py")))
-    done = subprocess.run(
-        [sys.executable, "-c", code, "10", "--epochs", str(epochs)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "XORgatemultihiddenlayers.py",
+        "10",
+        "--epochs",
+        str(epochs),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return float(done.stderr)
 
 
