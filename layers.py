@@ -169,7 +169,7 @@ class BatchNormalization(Layer):
 class Sequential(Layer):
     """Layers one after the other; params and grads are one vector each for the whole network."""
 
-    def __init__(self, layers, *, name="sequential"):
+    def __init__(self, layers):
         for a, b in itertools.pairwise(layers):
             if a.output_size != b.input_size:
                 raise ValueError(
@@ -178,7 +178,7 @@ class Sequential(Layer):
                 )
         self.layers = layers
         params = np.concatenate([layer.params.ravel() for layer in layers])
-        super().__init__(name, layers[0].input_size, layers[-1].output_size, params)
+        super().__init__("network", layers[0].input_size, layers[-1].output_size, params)
         self.move_params(self.params, self.grads)
 
     def move_params(self, params, grads):
