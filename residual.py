@@ -22,6 +22,8 @@ class ResidualConnection(Layer):
         name="residual",
         **options,
     ):
+        if skip < 1:
+            raise ValueError(f"{name}: skip is {skip}, but must be 1 or more")
         layers = [
             Dense(node_size, node_size, activate_func, deriv_activate_func, **options)
             for _ in range(skip)

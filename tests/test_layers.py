@@ -60,6 +60,11 @@ def test_a_residual_connection_around_another_shape_is_refused():
         assert "(2, 3)" in str(error.value) and f"(2, {wrong})" in str(error.value)
 
 
+def test_a_residual_connection_around_nothing_is_refused():
+    with pytest.raises(ValueError, match="skip is 0"):
+        ResidualConnection(3, sigmoid, deriv_sigmoid, skip=0)
+
+
 def test_layers_that_do_not_fit_are_refused():
     first = Dense(2, 3, sigmoid, deriv_sigmoid)
     with pytest.raises(ValueError, match=r"\(batch, 3\).*\(batch, 4\)"):
