@@ -8,26 +8,36 @@ import math
 import numpy as np
 
 
-def gradient_norm(grads):
-    """Return the global L2 norm of a list of arrays, also where its square over- or underflows."""
-    square = sum(np.vdot(grad, grad) for grad in grads)
+def global_norm(arrays):
+    """Return the L2 norm over a list of arrays, also where its square over- or underflows."""
+    flat = np.concatenate([array.ravel() for array in arrays] or [[]], dtype=float)
+    square = np.vdot(flat, flat)
     if 1e-200 < square < 1e200:
         return math.sqrt(square)
-    return math.hypot(*(value for grad in grads for value in grad.flat))
+    return math.hypot(*flat)
 
 
 def clip_gradient_norm(grads, max_norm=0.25):
-    """Scale the arrays of grads in place, all by one factor, to a norm of at most max_norm.
+    """Scale grads in place, all by one factor, to a global norm of at most max_norm; return them.
 
-    grads is a list of float arrays of any shapes, and is returned. Below max_norm no bit changes;
-    math.inf never clips. A norm that is not finite raises FloatingPointError: no factor mends that.
+    grads is an array of floats or any iterable of such arrays. Below max_norm no bit changes, and
+    math.inf never clips. TypeError for what cannot be scaled in place, ValueError for a max_norm
+    below 0, FloatingPointError for a norm that is not finite: then nothing has changed.
     """
     if not max_norm >= 0:
         raise ValueError(f"max_norm is {max_norm}, but must be 0 or more")
-    total_norm = gradient_norm(grads)
+    if not isinstance(grads, (list, np.ndarray)):
+        grads = list(grads)
+    arrays = [grads] if isinstance(grads, np.ndarray) else grads
+    for array in arrays:
+        is_array = isinstance(array, np.ndarray) and array.flags.writeable
+        if not is_array or array.dtype.kind != "f":
+            raise TypeError(f"{array!r:.40} is no array of floats that can be scaled in place")
+    total_norm = global_norm(arrays)
     if not math.isfinite(total_norm):
         raise FloatingPointError(f"the norm of the gradient is {total_norm}")
     if total_norm > max_norm:
-        for grad in grads:
-            grad *= max_norm / total_norm
+        factor = np.array(max_norm / total_norm)  # 0-d: faster than a number on small arrays
+        for array in arrays:
+            array *= factor
     return grads

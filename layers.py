@@ -1,18 +1,17 @@
 """Dense, BatchNormalization, and Sequential, which stacks layers into one network.
 
-Arrays are batch first. Every layer has the same interface, and a Sequential is a layer, too:
+A layer is whatever has the chapter's four methods. Arrays are batch first:
 
     y = forward_prop(x)          x (batch, input_size) -> y (batch, output_size)
     dL/dx = back_prop(dL/dy)     for the last forward_prop; stores dL/dparams, summed over the batch
-    get_params(), get_grads()    lists in the same order; changing these arrays in place trains
+    get_params(), get_grads()    the layer's own arrays, for life: who changes them in place trains
 """
 
-import itertools
 import math
 
 import numpy as np
 
-from clipping import gradient_norm
+from clipping import global_norm
 
 
 def glorot_uniform(input_size, output_size, rng):
@@ -23,8 +22,8 @@ def glorot_uniform(input_size, output_size, rng):
 
 def he_normal(input_size, output_size, rng):
     """W from N(0, 2 / input_size); b = 0 (He et al. 2015)."""
-    std = math.sqrt(2 / input_size)
-    return rng.normal(0.0, std, (input_size, output_size)), np.zeros(output_size)
+    weights = rng.normal(0.0, math.sqrt(2 / input_size), (input_size, output_size))
+    return weights, np.zeros(output_size)
 
 
 def uniform(input_size, output_size, rng):
@@ -36,56 +35,37 @@ INITIALIZERS = {"glorot": glorot_uniform, "he": he_normal, "uniform": uniform}
 
 
 class Layer:
-    """What every layer shares: a name, parameters that can move into a network, and the door.
+    """What the layers here share: an array of parameters and its gradient, a size, and checks."""
 
-    forward_prop and back_prop are the door: they check what comes from outside, once, and call
-    forward and backward, the bare formulas. Layers inside a network call the formulas directly.
-    """
+    x_shape = y_shape = None  # of the last forward_prop
 
-    def __init__(self, name, input_size, output_size, params):
-        self.name = name
-        self.type_name = type(self).__name__
-        self.input_size = input_size
-        self.output_size = output_size
-        self.params = params  # all of the layer's parameters in one array
-        self.grads = np.zeros_like(params)
-        self.y_shape = None  # of the last forward_prop, which back_prop belongs to
+    def get_params(self):
+        return [self.params]
+
+    def get_grads(self):
+        return [self.grads]
 
     def num_params(self):
-        return self.params.size
+        return sum(param.size for param in self.get_params())
 
-    def move_params(self, params, grads):
-        """Keep the parameters and gradients in these two vectors (num_params(),) from now on."""
-        params[:] = self.params.ravel()
-        self.params = params.reshape(self.params.shape)
-        self.grads = grads.reshape(self.params.shape)
+    def new_shape(self, shape):
+        if len(shape) != 2 or shape[1] != self.input_size:
+            raise ValueError(f"{self.name}: x is {shape}, but must be (batch, {self.input_size})")
+        self.x_shape, self.y_shape = shape, (shape[0], self.output_size)
 
-    @np.errstate(over="ignore", invalid="ignore")
-    def forward_prop(self, x, training=True):
-        """Return y (batch, output_size) for x (batch, input_size); ValueError on another shape.
-
-        training=False predicts: each sample by itself, and no back_prop follows.
-        """
-        x = np.asarray(x, dtype=float)
-        if x.ndim != 2 or x.shape[1] != self.input_size:
-            raise ValueError(f"{self.name}: x is {x.shape}, but must be (batch, {self.input_size})")
-        y = self.forward(x, training)
-        self.y_shape = y.shape if training else None
-        return y
-
-    @np.errstate(over="ignore", invalid="ignore")
-    def back_prop(self, grads):
-        """Return dL/dx for grads = dL/dy, and store dL/dparams; ValueError on another shape."""
+    def checked_grads(self, grads):
         grads = np.asarray(grads, dtype=float)
         if grads.shape != self.y_shape:
-            raise ValueError(f"{self.name}: dL/dy is {grads.shape}, but y was {self.y_shape}")
-        return self.backward(grads)
+            y = f"y was {self.y_shape}" if self.y_shape else "there was no forward_prop"
+            raise ValueError(f"{self.name}: back_prop of dL/dy {grads.shape}, but {y}")
+        return grads
 
 
 class Dense(Layer):
     """y = f(h), h = x W + b, with W (input_size, output_size) and b (output_size,).
 
-    b is the weight of one more input, always 1: h = [x 1] [W; b].
+    b is the weight of one more input, always 1: h = [x 1] [W; b]. The array [W; b], whose last row
+    is b, is the only parameter. initializer is a name in INITIALIZERS, or a function like those.
     """
 
     def __init__(
@@ -96,138 +76,180 @@ class Dense(Layer):
         deriv_activate_func,
         *,
         name="dense",
-        initializer=glorot_uniform,
+        initializer="glorot",
         rng=None,
     ):
-        rng = rng or np.random.default_rng()
-        params = np.vstack(initializer(input_size, output_size, rng))
-        super().__init__(name, input_size, output_size, params)
-        self.activate_func = activate_func
-        self.deriv_activate_func = deriv_activate_func
-        self.x1 = np.ones((0, input_size + 1))
-        self.W_T = self.params[:-1].T
+        rng = np.random.default_rng() if rng is None else rng
+        if not hasattr(rng, "uniform"):
+            raise TypeError(f"{name}: rng is {rng!r}, but must be a numpy.random.Generator")
+        initializer = INITIALIZERS.get(initializer, initializer)
+        if not callable(initializer):
+            raise ValueError(f"{name}: initializer is {initializer!r}, not in {[*INITIALIZERS]}")
+        self.name = name
+        self.input_size, self.output_size = input_size, output_size
+        self.activate_func, self.deriv_activate_func = activate_func, deriv_activate_func
+        self.params = np.vstack(initializer(input_size, output_size, rng))  # [W; b]
+        self.grads = np.zeros_like(self.params)
 
-    def move_params(self, params, grads):
-        super().move_params(params, grads)
-        self.W_T = self.params[:-1].T
+    def __repr__(self):
+        f = getattr(self.activate_func, "__name__", self.activate_func)
+        return f"Dense({self.input_size}, {self.output_size}, {f}, name={self.name!r})"
 
-    def get_params(self):
-        return [self.params[:-1], self.params[-1]]
-
-    def get_grads(self):
-        return [self.grads[:-1], self.grads[-1]]
-
-    def forward(self, x, training):
-        if len(x) != len(self.x1):
+    def forward_prop(self, x):
+        x = np.asarray(x, dtype=float)
+        if x.shape != self.x_shape:
+            self.new_shape(x.shape)
             self.x1 = np.ones((len(x), self.input_size + 1))
+            self.h = np.empty(self.y_shape)
         self.x1[:, :-1] = x
-        self.h = self.x1.dot(self.params)
-        return self.activate_func(self.h)
+        self.x1.dot(self.params, self.h)  # h = [x 1] [W; b]
+        y = self.activate_func(self.h)  # y = f(h)
+        return y.copy() if y is self.h or y.base is self.h else y  # h is remembered, y the caller's
 
-    def backward(self, grads):
-        delta = grads * self.deriv_activate_func(self.h)  # dL/dh = dL/dy f'(h)
+    def back_prop(self, grads):
+        grads = self.checked_grads(grads)
+        delta = grads * self.deriv_activate_func(self.h)  # dL/dh = dL/dy f'(h): here it shrinks,
         self.x1.T.dot(delta, self.grads)  # [dL/dW; dL/db] = [x 1]^T dL/dh
-        return delta.dot(self.W_T)  # dL/dx = dL/dh W^T
+        return delta.dot(self.params[:-1].T)  # dL/dx = dL/dh W^T: and here it shrinks or grows
 
 
 class BatchNormalization(Layer):
     """y = gamma n + beta, n = (x - mean) / sqrt(var + epsilon) (Ioffe & Szegedy 2015).
 
-    mean and var are each feature's own over the batch, gamma and beta (size,) are learned.
-    Prediction takes mean and var from the last training batch: here, that is all of the data.
+    mean and var are each unit's own over the batch; gamma and beta are learned, the two rows of one
+    array (2, size). Where training is False, mean and var stay those of the last training batch.
     """
 
     EPSILON = 1e-5
 
     def __init__(self, size, *, name="norm"):
-        super().__init__(name, size, size, np.vstack([np.ones(size), np.zeros(size)]))
-        self.mean = np.zeros(size)
-        self.std = np.ones(size)
+        self.name = name
+        self.input_size = self.output_size = size
+        self.params = np.vstack([np.ones(size), np.zeros(size)])  # [gamma; beta]
+        self.grads = np.zeros_like(self.params)
+        self.training = True
+        self.mean, self.std = 0.0, 1.0
 
-    def get_params(self):
-        return list(self.params)
+    def __repr__(self):
+        return f"BatchNormalization({self.input_size}, name={self.name!r})"
 
-    def get_grads(self):
-        return list(self.grads)
-
-    def forward(self, x, training):
-        if training:
-            self.mean = x.mean(axis=0)
-            self.std = np.sqrt(x.var(axis=0) + self.EPSILON)
+    def forward_prop(self, x):
+        x = np.asarray(x, dtype=float)
+        if x.shape != self.x_shape:
+            self.new_shape(x.shape)
+        if self.training:
+            self.mean, self.std = x.mean(axis=0), np.sqrt(x.var(axis=0) + self.EPSILON)
         self.n = (x - self.mean) / self.std
         gamma, beta = self.params
         return gamma * self.n + beta
 
-    def backward(self, grads):
+    def back_prop(self, grads):
+        grads = self.checked_grads(grads)
         self.grads[:] = (grads * self.n).sum(axis=0), grads.sum(axis=0)  # dL/dgamma, dL/dbeta
-        # mean and var depend on x, too: their share is what the two subtracted terms are.
-        gamma, _ = self.params
-        d_gamma, d_beta = self.grads / len(grads)
-        return gamma / self.std * (grads - d_beta - self.n * d_gamma)
+        if self.training:  # mean and var depend on x, too
+            d_gamma, d_beta = self.grads / len(grads)
+            grads = grads - d_beta - self.n * d_gamma
+        return self.params[0] / self.std * grads
 
 
 class Sequential(Layer):
-    """Layers one after the other; params and grads are one vector each for the whole network."""
+    """Layers one after the other, together a layer.
 
-    def __init__(self, layers):
-        for a, b in itertools.pairwise(layers):
-            if a.output_size != b.input_size:
-                raise ValueError(
-                    f"{a.name} returns (batch, {a.output_size}), "
-                    f"but {b.name} takes (batch, {b.input_size})"
-                )
-        self.layers = layers
-        params = np.concatenate([layer.params.ravel() for layer in layers])
-        super().__init__("network", layers[0].input_size, layers[-1].output_size, params)
-        self.move_params(self.params, self.grads)
+    layers are any objects with the four methods. ValueError where there is none, or one is there
+    twice, since it would overwrite its own gradient.
+    """
 
-    def move_params(self, params, grads):
-        super().move_params(params, grads)
-        ends = np.cumsum([layer.num_params() for layer in self.layers])[:-1]
-        for layer, p, g in zip(self.layers, np.split(params, ends), np.split(grads, ends)):
-            layer.move_params(p, g)
+    def __init__(self, layers, *, name="sequential"):
+        self.name = name
+        self.layers = list(layers)
+        if not self.layers:
+            raise ValueError(f"{name}: there is no layer")
+        parts = [*self.layers, *self.get_params()]
+        if len({id(part) for part in parts}) < len(parts):
+            raise ValueError(f"{name}: a layer is there twice")
+        self.output_size = getattr(self.layers[-1], "output_size", "?")
+
+    def __repr__(self):
+        return f"Sequential({self.layers})"
 
     def get_params(self):
-        return [array for layer in self.layers for array in layer.get_params()]
+        return [param for layer in self.layers for param in layer.get_params()]
 
     def get_grads(self):
-        return [array for layer in self.layers for array in layer.get_grads()]
+        return [grad for layer in self.layers for grad in layer.get_grads()]
 
-    def forward(self, x, training):
+    def forward_prop(self, x):
         for layer in self.layers:
-            x = layer.forward(x, training)
+            x = layer.forward_prop(x)
         return x
 
-    def backward(self, grads):
+    def back_prop(self, grads):
         for layer in reversed(self.layers):
-            grads = layer.backward(grads)
+            grads = layer.back_prop(grads)
         return grads
+
+    def names(self):
+        return [getattr(layer, "name", type(layer).__name__) for layer in self.layers]
 
     def summary(self):
         """Return the table of the layers, 65 columns wide, as Keras prints it."""
-        row = "{:<28} {:<25} {}".format
-        head = row("Layer (type)", "Output Shape", "Param #")
-        body = [
-            row(f"{a.name} ({a.type_name})", f"(None, {a.output_size})", a.num_params())
-            for a in self.layers
-        ]
-        total = f"Total params: {self.num_params()}"
-        return "\n".join([65 * "_", head, 65 * "=", *body, 65 * "=", total])
+        row = "{:<28.28} {:<25} {}".format
+        lines = [65 * "_", row("Layer (type)", "Output Shape", "Param #"), 65 * "="]
+        for name, layer in zip(self.names(), self.layers):
+            kind = getattr(layer, "type_name", type(layer).__name__)
+            shape = f"(None, {getattr(layer, 'output_size', '?')})"
+            lines.append(row(f"{name} ({kind})", shape, Layer.num_params(layer)))
+        return "\n".join([*lines, 65 * "=", f"Total params: {self.num_params()}"])
 
-    def gradient_summary(self, epoch):
-        """Return a chart of each layer's gradient norm, as the last back_prop left it.
+    def signal_error_gradient(self, x, grads):
+        """Return three lists of norms over all samples and units, one norm for each layer.
 
-        The scale is fixed, 1e-12 to 1e+08 in 40 steps: < and > mark a norm below and above it, and
-        an exact zero has no bar.
+        signal    |y - mean of y over the batch|: what still tells the samples apart
+        error     |dL/dy|: what comes back to the same place
+        gradient  |dL/dparams|
+
+        x (batch, input_size) is the network's input, grads (batch, output_size) its dL/dy.
         """
-        lines = [f"Gradient norm by layer, epoch {epoch} (one # = half a power of ten)"]
+        signals, errors, gradients = [], [], []
         for layer in self.layers:
-            norm = gradient_norm([layer.grads])
-            if norm > 1e8:
-                bar = 40 * "#" + ">"
-            elif norm >= 1e-12:
-                bar = "#" * max(1, round(2 * math.log10(norm / 1e-12)))
-            else:
-                bar = "<" if norm > 0 else ""
-            lines.append(f"{layer.name:<10} {norm:8.1e} {bar}".rstrip())
-        return "\n".join(lines)
+            x = layer.forward_prop(x)
+            d = x - x[0]  # exactly 0 where the samples are equal, however their mean is rounded
+            signals.append(global_norm([d - d.mean(axis=0)]))
+        for layer in reversed(self.layers):
+            errors.insert(0, global_norm([grads]))
+            grads = layer.back_prop(grads)
+            gradients.insert(0, global_norm(layer.get_grads()))
+        return signals, errors, gradients
+
+    def chart(self, x, grads, heading):
+        """Return signal, error and gradient by layer as a chart, 65 columns wide.
+
+        Its last line tells what a hidden layer makes of the signal between the outputs of the first
+        layer and the last but one, and of the error on the way back: the geometric mean.
+        """
+        names = self.names()
+        signals, errors, gradients = self.signal_error_gradient(x, grads)
+        lines = [f"{heading} (one # a power of ten, 1e-10 to 1e+03)"]
+        lines.append("layer       v signal, forward      ^ error, backward     gradient")
+        for name, s, e, g in zip(names, signals, errors, gradients):
+            lines.append(f"{name:<11.11}{s:8.1e} {bar(s):<13}{e:9.1e} {bar(e):<13}{g:9.1e}")
+        ways = ("signal", signals[:-1], names[:-1]), ("error", errors[-2::-1], names[-2::-1])
+        ends = [f"the {what} ends at {to[way.index(0)]}" for what, way, to in ways if 0 in way]
+        if ends:
+            return "\n".join([*lines, " and ".join(ends).capitalize() + "."])
+        passed = [f"{self.factor(way):.2f} of the {what}" for what, way, _ in ways]
+        return "\n".join([*lines, f"A hidden layer passes on {' and '.join(passed)}."])
+
+    def factor(self, values):
+        hidden = [layer for layer in self.layers[1:-1] if not isinstance(layer, BatchNormalization)]
+        return (values[-1] / values[0]) ** (1 / max(1, len(hidden)))
+
+
+def bar(value):
+    """Return one # a power of ten, from 1e-10 to 1e+03; < and > are beyond, a zero has none."""
+    value = float(f"{value:.1e}")  # as the chart shows it
+    if value >= 1e3:
+        return 12 * "#" + ">"
+    if value >= 1e-10:
+        return "#" * int(math.log10(value) + 11)
+    return "<" if value > 0 else ""

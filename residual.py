@@ -1,53 +1,57 @@
-"""The residual connection, y = x + F(x): the identity path carries dL/dy back undiminished.
+"""The residual connection, y = x + F(x): dL/dy also goes back by a way on which nothing shrinks it.
 
-dL/dx = dL/dy + dL/dy F'(x), so that however little comes through F, the first term is left.
+He et al. 2016, "Identity Mappings in Deep Residual Networks".
 """
 
-from layers import Dense, Layer, Sequential
+from layers import BatchNormalization, Dense, Layer, Sequential
 
 
 class ResidualConnection(Layer):
-    """y = x + F(x), F being `skip` Dense layers of node_size units (He et al. 2016).
+    """y = x + F(x), where F is `skip` Dense layers of node_size units.
 
-    options go to Dense: initializer and rng. ValueError if F does not keep the shape of x.
+    Forward, skip=1:                             skip=2:
+
+        x --+---- Dense ----(+)--> y             x --+-- Dense -- Dense --(+)--> y
+            |                |                       |                     |
+            +----------------+                       +---------------------+
+
+    Backward, dL/dx = dL/dy + dL/dy F'(x):
+
+        dL/dx <--(+)-- W f' --+-- dL/dy          dL/dx <--(+)-- W f' W f' --+-- dL/dy
+                  |           |                            |                |
+                  +---- 1 ----+                            +------- 1 ------+
+
+    With batch_norm, F has a BatchNormalization before each Dense: the way of the 1 stays bare.
+    options go to Dense: name, initializer and rng.
     """
 
-    def __init__(
-        self,
-        node_size,
-        activate_func,
-        deriv_activate_func,
-        *,
-        skip=1,
-        name="residual",
-        **options,
-    ):
-        if skip < 1:
-            raise ValueError(f"{name}: skip is {skip}, but must be 1 or more")
-        layers = [
-            Dense(node_size, node_size, activate_func, deriv_activate_func, **options)
-            for _ in range(skip)
-        ]
-        self.dense = layers[0] if skip == 1 else Sequential(layers)
-        super().__init__(name, node_size, node_size, self.dense.params)
-        self.grads = self.dense.grads
-        self.type_name = "Dense"  # as the chapter's summary has it: the identity has no parameters
+    type_name = "Dense"  # as in the chapter's summary: the identity has no parameters
 
-    def move_params(self, params, grads):
-        super().move_params(params, grads)
-        self.dense.move_params(params, grads)
+    def __init__(
+        self, node_size, activate_func, deriv_activate_func, *, skip=1, batch_norm=False, **options
+    ):
+        self.name = options.setdefault("name", "residual")
+        self.output_size = node_size
+        layers = []
+        for _ in range(skip):
+            if batch_norm:
+                layers.append(BatchNormalization(node_size, name=self.name))
+            layers.append(
+                Dense(node_size, node_size, activate_func, deriv_activate_func, **options)
+            )
+        self.F = layers[0] if len(layers) == 1 else Sequential(layers, name=self.name)
+
+    def __repr__(self):
+        return f"ResidualConnection({self.F})"
 
     def get_params(self):
-        return self.dense.get_params()
+        return self.F.get_params()
 
     def get_grads(self):
-        return self.dense.get_grads()
+        return self.F.get_grads()
 
-    def forward(self, x, training):
-        y = self.dense.forward(x, training)
-        if y.shape != x.shape:
-            raise ValueError(f"{self.name}: x is {x.shape}, but F(x) is {y.shape}")
-        return x + y
+    def forward_prop(self, x):
+        return x + self.F.forward_prop(x)
 
-    def backward(self, grads):
-        return grads + self.dense.backward(grads)
+    def back_prop(self, grads):
+        return grads + self.F.back_prop(grads)  # grads: the way of the 1

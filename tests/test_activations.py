@@ -1,36 +1,73 @@
+from decimal import Decimal, localcontext
+
 import numpy as np
 import pytest
 
-from activations import ACTIVATIONS, deriv_relu, deriv_sigmoid, relu, sigmoid
+from activations import ACTIVATIONS, deriv_relu, deriv_sigmoid, deriv_tanh, relu, sigmoid, tanh
 
 
-def test_sigmoid_at_zero_is_exact():
-    assert sigmoid(0.0) == 0.5
-    assert deriv_sigmoid(0.0) == 0.25
+def exact(name, x):
+    """Return f(x) or f'(x) by its textbook formula, in enough digits."""
+    with localcontext() as context:
+        context.prec = 1000  # 1 - tanh(745)^2 begins with 646 nines
+        e = Decimal(-x).exp()
+        s = 1 / (1 + e)
+        t = (1 - e * e) / (1 + e * e)
+        return float(
+            {"sigmoid": s, "deriv_sigmoid": s * (1 - s), "tanh": t, "deriv_tanh": 1 - t * t}[name]
+        )
 
 
-def test_sigmoid_is_its_textbook_formula():
-    x = np.linspace(-30, 30, 601)
-    np.testing.assert_allclose(sigmoid(x), 1 / (1 + np.exp(-x)), rtol=0, atol=4e-16)
+@pytest.mark.parametrize("function", [sigmoid, deriv_sigmoid, tanh, deriv_tanh])
+def test_both_tails_are_right_to_12_digits(function):
+    xs = [
+        *np.linspace(-40, 40, 37),
+        -745.0,
+        -700.0,
+        -300.0,
+        -38.0,
+        -1e-9,
+        38.0,
+        300.0,
+        700.0,
+        745.0,
+    ]
+    for x, y in zip(xs, function(np.array(xs))):
+        assert y == pytest.approx(exact(function.__name__, x), rel=1e-12, abs=5e-324), x
+        assert function(x) == y
+
+
+def test_at_zero():
+    assert sigmoid(0.0) == pytest.approx(0.5, rel=1e-15, abs=0)
+    assert (deriv_sigmoid(0.0), tanh(0.0), deriv_tanh(0.0)) == (0.25, 0.0, 1.0)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_large_input_is_finite_without_a_warning(name):
-    x = np.array([-1e308, -1e4, -710.0, 710.0, 1e4, 1e308])
-    with np.errstate(all="raise"):
+    x = np.array([-1.7e308, -1e4, -710.0, 710.0, 1e4, 1.7e308])
+    with np.errstate(over="raise", divide="raise", invalid="raise"):
         for function in ACTIVATIONS[name]:
             assert np.isfinite(function(x)).all()
 
 
-def test_sigmoid_saturates():
-    assert sigmoid(np.array([-1e4, 1e4])).tolist() == [0, 1]
-    assert deriv_sigmoid(np.array([-1e4, 1e4])).tolist() == [0, 0]
+def test_sigmoid_and_tanh_saturate():
+    x = np.array([-np.inf, -1e4, 1e4, np.inf])
+    assert sigmoid(x).tolist() == [0, 0, 1, 1]
+    assert tanh(x).tolist() == [-1, -1, 1, 1]
+    assert deriv_sigmoid(x).tolist() == deriv_tanh(x).tolist() == [0, 0, 0, 0]
 
 
 def test_relu_at_zero_has_the_left_slope():
     x = np.array([-2.0, 0.0, 3.0])
     assert relu(x).tolist() == [0, 0, 3]
     assert deriv_relu(x).tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_lists_and_integers_are_welcome(name):
+    for function in ACTIVATIONS[name]:
+        assert function([-2, 0, 3]).tolist() == function(np.array([-2.0, 0.0, 3.0])).tolist()
+        assert function(np.array([-2, 0, 3])).tolist() == function([-2.0, 0.0, 3.0]).tolist()
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

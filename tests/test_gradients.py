@@ -1,27 +1,33 @@
 """Back propagation against derivatives taken from the forward pass alone."""
 
+import contextlib
+import io
+
 import numpy as np
 import pytest
 
 from activations import ACTIVATIONS
-from clipping import gradient_norm
 from layers import BatchNormalization, Dense, Sequential
 from residual import ResidualConnection
-from XORgatemultihiddenlayers import T, X, argument_parser, build_network, dense
-from XORgateresidualconnectionlayers import residual
+from XORgatemultihiddenlayers import T, X, argument_parser, build_network, dense, train
+from XORgateresidualconnectionlayers import residual, residual_parser
 
-KINDS = ["dense", "residual", "residual, skip 2", "norm"]
+KINDS = {
+    "dense": lambda f, rng: Dense(3, 3, *f, rng=rng),
+    "residual": lambda f, rng: ResidualConnection(3, *f, rng=rng),
+    "residual, skip 2": lambda f, rng: ResidualConnection(3, *f, skip=2, rng=rng),
+    "residual, norm": lambda f, rng: ResidualConnection(3, *f, batch_norm=True, rng=rng),
+    "residual, skip 2, norm": lambda f, rng: ResidualConnection(
+        3, *f, skip=2, batch_norm=True, rng=rng
+    ),
+    "norm": lambda f, rng: BatchNormalization(3),
+}
 
 
 def make_layer(kind, activation, rng):
     """Return a layer without a zero among its parameters, where ReLU would have its kink."""
-    f = ACTIVATIONS[activation]
-    layer = {
-        "dense": lambda: Dense(3, 3, *f, rng=rng),
-        "residual": lambda: ResidualConnection(3, *f, rng=rng),
-        "residual, skip 2": lambda: ResidualConnection(3, *f, skip=2, rng=rng),
-        "norm": lambda: BatchNormalization(3),
-    }[kind]()
+    layer = KINDS[kind](ACTIVATIONS[activation], rng)
+    layer.input_size = layer.output_size
     for param in layer.get_params():
         param += 0.5 * rng.normal(size=param.shape)
     return layer
@@ -31,7 +37,9 @@ def make_stack(kinds, activation, rng):
     """Return the layers with a Dense before and after them."""
     hidden = [make_layer(kind, activation, rng) for kind in kinds]
     before = Dense(2, 3, *ACTIVATIONS["tanh"], rng=rng)
-    return Sequential([before, *hidden, Dense(3, 1, *ACTIVATIONS["sigmoid"], rng=rng)])
+    stack = Sequential([before, *hidden, Dense(3, 1, *ACTIVATIONS["sigmoid"], rng=rng)])
+    stack.input_size = 2
+    return stack
 
 
 def relative_error(a, b):
@@ -87,40 +95,98 @@ def test_back_prop_of_a_deep_stack(kind):
     check_back_prop(make_stack(5 * [kind, "dense"], "tanh", rng), rng)
 
 
+def test_back_prop_of_batch_normalization_that_no_longer_trains():
+    rng = np.random.default_rng(3)
+    layer = make_layer("norm", "tanh", rng)
+    layer.forward_prop(rng.normal(2, 3, size=(7, 3)))
+    layer.training = False
+    check_back_prop(layer, rng)
+
+
+def network_of(hidden_layer, *command_line):
+    parser = residual_parser() if hidden_layer is residual else argument_parser("")
+    args = parser.parse_args(["10", *command_line])
+    return build_network(hidden_layer, args), args
+
+
+def forward(hidden_layer, y, arrays):
+    """Return the outputs of the layers with the parameters arrays, y being the first one's input.
+
+    The textbook formulas, and nothing of the project's, so that complex numbers go through.
+    """
+    outputs = []
+    for Wb in arrays:
+        F = 1 / (1 + np.exp(-(y @ Wb[:-1] + Wb[-1])))
+        y = y + F if hidden_layer is residual and Wb.shape == (5, 4) else F
+        outputs.append(y)
+    return outputs
+
+
+def complex_step(function, array):
+    """Return d function(array) / d array: it vanishes without drowning in a rounding error."""
+    stepped, numeric = array.astype(complex), np.empty_like(array)
+    for index in np.ndindex(array.shape):
+        stepped[index] += 1e-30j
+        numeric[index] = function(stepped).imag / 1e-30
+        stepped[index] = array[index]
+    return numeric
+
+
 @pytest.mark.parametrize("hidden_layer", [dense, residual])
 def test_back_prop_of_the_experiment(hidden_layer):
-    """What has vanished would drown in the rounding of a difference, but not of a complex step."""
-    network = build_network(hidden_layer, argument_parser("").parse_args(["10"]))
+    network, _ = network_of(hidden_layer)
+    params = network.get_params()
     y = network.forward_prop(X)
     dx = network.back_prop(y - T)
+    np.testing.assert_allclose(forward(hidden_layer, X, params)[-1], y, rtol=1e-13)
 
-    def forward(x, params):
-        weights, biases = params[::2], params[1::2]
-        for i, (W, b) in enumerate(zip(weights, biases)):
-            F = 1 / (1 + np.exp(-(x @ W + b)))
-            x = x + F if hidden_layer is residual and W.shape == (4, 4) else F
-        return x
+    def loss(x, arrays):
+        return np.vdot(y - T, forward(hidden_layer, x, arrays)[-1])
 
-    arrays = [X, *network.get_params()]
-    np.testing.assert_allclose(forward(X, arrays[1:]), y, rtol=1e-13)
-    for i, exact in enumerate([dx, *network.get_grads()]):
-        stepped = [array.astype(complex) for array in arrays]
-        numeric = np.empty_like(exact)
-        for index in np.ndindex(exact.shape):
-            stepped[i][index] += 1e-30j
-            numeric[index] = np.vdot(y - T, forward(stepped[0], stepped[1:])).imag / 1e-30
-            stepped[i][index] = arrays[i][index]
-        assert relative_error(exact, numeric) < 1e-9, f"array {i}"
+    assert relative_error(dx, complex_step(lambda x: loss(x, params), X)) < 1e-9
+    for i, grad in enumerate(network.get_grads()):
+        numeric = complex_step(lambda p: loss(X, [*params[:i], p, *params[i + 1 :]]), params[i])
+        assert relative_error(grad, numeric) < 1e-9, f"array {i}"
+
+
+def spans(values):
+    return [max(way) / min(way) for way in values]
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_the_gradient_vanishes_in_the_plain_stack_alone(seed):
-    def first_to_last(hidden_layer):
-        args = argument_parser("").parse_args(["10", "--seed", str(seed)])
-        network = build_network(hidden_layer, args)
-        network.back_prop(network.forward_prop(X) - T)
-        first, last = (gradient_norm(network.layers[i].get_grads()) for i in (0, -1))
-        return first / last
+def test_signal_and_error_shrink_in_the_plain_stack_alone(seed):
+    for hidden_layer in (dense, residual):
+        network, _ = network_of(hidden_layer, "--seed", str(seed))
+        y = network.forward_prop(X)
+        signals, errors, gradients = network.signal_error_gradient(X, y - T)
 
-    assert 0 < first_to_last(dense) < 1e-5
-    assert 1e-3 < first_to_last(residual) < 1e3
+        params = network.get_params()
+        outputs = forward(hidden_layer, X, params)
+        for i, output in enumerate(outputs):
+            signal = np.linalg.norm(output - output.mean(axis=0))
+            assert signals[i] == pytest.approx(signal, rel=1e-6, abs=0)
+
+            def loss(output, rest=params[i + 1 :]):
+                return np.vdot(y - T, [output, *forward(hidden_layer, output, rest)][-1])
+
+            error = np.linalg.norm(complex_step(loss, output))
+            assert errors[i] == pytest.approx(error, rel=1e-9, abs=0)
+
+        hidden = network.factor(signals[:-1]), network.factor(errors[-2::-1])
+        if hidden_layer is dense:
+            assert all(0.15 < factor < 0.3 for factor in hidden)
+            assert gradients[0] / gradients[-1] < 1e-5
+        else:
+            assert all(0.9 < factor < 1.2 for factor in hidden)
+            assert 1e-3 < gradients[0] / gradients[-1] < 1e3
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_at_the_stall_signal_and_error_keep_their_slopes_and_the_gradient_is_flat(seed):
+    network, args = network_of(dense, "--seed", str(seed), "--epochs", "2500")
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert train(network, args) == pytest.approx(0.5, abs=1e-6)
+    y = network.forward_prop(X)
+    signal, error, gradient = spans(network.signal_error_gradient(X, y - T))
+    assert signal > 1e5 and error > 1e5
+    assert gradient < 100

@@ -1,42 +1,72 @@
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
 
 from activations import deriv_sigmoid, deriv_tanh, sigmoid, tanh
-from layers import INITIALIZERS, BatchNormalization, Dense, Sequential
+from clipping import clip_gradient_norm, global_norm
+from layers import INITIALIZERS, BatchNormalization, Dense, Sequential, bar, he_normal
 from residual import ResidualConnection
 
 
-def make_layers():
-    rng = np.random.default_rng(4)
-    return [
-        Dense(3, 3, sigmoid, deriv_sigmoid, rng=rng),
-        ResidualConnection(3, sigmoid, deriv_sigmoid, rng=rng),
-        ResidualConnection(3, sigmoid, deriv_sigmoid, skip=2, rng=rng),
-        BatchNormalization(3),
-        Sequential(
-            [Dense(3, 4, tanh, deriv_tanh, rng=rng), Dense(4, 3, tanh, deriv_tanh, rng=rng)]
-        ),
-    ]
+def rng():
+    return np.random.default_rng(4)
 
 
-each_layer = pytest.mark.parametrize(
-    "layer", make_layers(), ids=["Dense", "Residual", "Residual skip 2", "norm", "Sequential"]
-)
+def dense(input_size=3, output_size=3, **options):
+    return Dense(input_size, output_size, tanh, deriv_tanh, rng=rng(), **options)
+
+
+def residual(**options):
+    return ResidualConnection(3, sigmoid, deriv_sigmoid, rng=rng(), **options)
+
+
+MAKE = {
+    "Dense": dense,
+    "Residual": residual,
+    "Residual skip 2": lambda: residual(skip=2),
+    "Residual norm": lambda: residual(batch_norm=True),
+    "norm": lambda: BatchNormalization(3),
+    "Sequential": lambda: Sequential([dense(3, 4), dense(4, 3)]),
+    "nested": lambda: Sequential([Sequential([dense(), residual()]), BatchNormalization(3)]),
+}
+each_layer = pytest.mark.parametrize("make", MAKE.values(), ids=MAKE)
+
+INPUT = np.random.default_rng(5).normal(size=(4, 3))
+TARGETS = np.random.default_rng(6).normal(size=(4, 3))
+
+
+def train(layer, steps=5):
+    """Train as the scripts do; return the losses."""
+    losses = []
+    for _ in range(steps):
+        error = layer.forward_prop(INPUT) - TARGETS
+        losses.append(np.vdot(error, error) / 2)
+        layer.back_prop(error)
+        for param, grad in zip(
+            layer.get_params(), clip_gradient_norm(layer.get_grads()), strict=True
+        ):
+            param -= 0.5 * grad
+    return losses
 
 
 @each_layer
-@pytest.mark.parametrize("shape", [(3,), (), (2, 2), (2, 4), (2, 3, 3)])
-def test_x_of_another_shape_is_refused(layer, shape):
-    with pytest.raises(ValueError) as error:
-        layer.forward_prop(np.zeros(shape))
-    assert str(shape) in str(error.value) and "(batch, 3)" in str(error.value)
+@pytest.mark.parametrize("shape", [(3,), (), (2, 2), (2, 4), (1, 1), (2, 3, 3)])
+def test_x_of_another_shape_is_refused(make, shape):
+    layer = make()
+    for _ in range(2):
+        with pytest.raises(ValueError) as error:
+            layer.forward_prop(np.zeros(shape))
+        assert str(shape) in str(error.value) and "(batch, 3)" in str(error.value)
+        layer.forward_prop(np.zeros((2, 3)))
 
 
 @each_layer
-@pytest.mark.parametrize("shape", [(3,), (), (2, 2), (1, 3), (2, 1)])
-def test_a_gradient_of_another_shape_is_refused(layer, shape):
+@pytest.mark.parametrize("shape", [(3,), (), (2, 2), (1, 3), (2, 1), (3, 3)])
+def test_a_gradient_of_another_shape_is_refused(make, shape):
+    layer = make()
     layer.forward_prop(np.zeros((2, 3)))
     with pytest.raises(ValueError) as error:
         layer.back_prop(np.zeros(shape))
@@ -44,102 +74,327 @@ def test_a_gradient_of_another_shape_is_refused(layer, shape):
 
 
 @each_layer
-def test_no_back_prop_after_a_prediction(layer):
-    layer.forward_prop(np.zeros((2, 3)))
-    layer.forward_prop(np.zeros((2, 3)), training=False)
-    with pytest.raises(ValueError):
-        layer.back_prop(np.zeros((2, 3)))
+def test_back_prop_first_is_refused(make):
+    with pytest.raises(ValueError, match="no forward_prop"):
+        make().back_prop(np.zeros((2, 3)))
 
 
-def test_a_residual_connection_around_another_shape_is_refused():
-    layer = ResidualConnection(3, sigmoid, deriv_sigmoid)
-    for wrong in (1, 4):
-        layer.dense = Dense(3, wrong, sigmoid, deriv_sigmoid)
-        with pytest.raises(ValueError) as error:
-            layer.forward_prop(np.zeros((2, 3)))
-        assert "(2, 3)" in str(error.value) and f"(2, {wrong})" in str(error.value)
+@each_layer
+def test_batches_of_any_size_may_follow_each_other(make):
+    layer, fresh = make(), make()
+    for size in (4, 1, 0, 3, 4):
+        if size == 0 and "norm" in repr(layer).lower():
+            continue  # the mean of nothing
+        y = layer.forward_prop(INPUT[:size])
+        assert np.array_equal(y, fresh.forward_prop(INPUT[:size]))
+        assert layer.back_prop(y).shape == (size, 3)
+        fresh = make()
+
+
+def test_errors_name_the_layer():
+    network = Sequential([dense(name="a"), residual(skip=2, name="b"), dense(4, 1, name="c")])
+    with pytest.raises(ValueError, match=r"c: x is \(2, 3\), but must be \(batch, 4\)"):
+        network.forward_prop(np.zeros((2, 3)))
+    with pytest.raises(ValueError, match=r"b: x is \(2, 4\)"):
+        network.layers[1].forward_prop(np.zeros((2, 4)))
 
 
 def test_a_residual_connection_around_nothing_is_refused():
-    with pytest.raises(ValueError, match="skip is 0"):
-        ResidualConnection(3, sigmoid, deriv_sigmoid, skip=0)
-
-
-def test_layers_that_do_not_fit_are_refused():
-    first = Dense(2, 3, sigmoid, deriv_sigmoid)
-    with pytest.raises(ValueError, match=r"\(batch, 3\).*\(batch, 4\)"):
-        Sequential([first, Dense(4, 1, sigmoid, deriv_sigmoid)])
+    with pytest.raises(ValueError, match="residual_7: there is no layer"):
+        residual(skip=0, name="residual_7")
 
 
 @each_layer
-def test_integers_and_lists_are_computed_in_float64(layer):
-    x = [[1, 0, 2], [3, 1, 1]]
+def test_integers_and_lists_are_computed_in_float64(make):
+    x, dy = [[1, 0, 2], [3, 1, 1]], [[1, 2, 3], [0, 1, 0]]
+    layer = make()
+    y, dx = layer.forward_prop(x), layer.back_prop(dy)
+    for kind in (float, np.float32, int):
+        again = make()
+        for result, before in [
+            (again.forward_prop(np.array(x, dtype=kind)), y),
+            (again.back_prop(np.array(dy, dtype=kind)), dx),
+        ]:
+            assert result.dtype == before.dtype == np.float64
+            assert np.array_equal(result, before)
+
+
+@each_layer
+def test_arrays_handed_in_are_never_changed_nor_remembered(make):
+    layer = make()
+    x, dy = INPUT.copy(), TARGETS.copy()
     y = layer.forward_prop(x)
-    dx = layer.back_prop([[1, 2, 3], [0, 1, 0]])
-    assert y.dtype == dx.dtype == np.float64
-    assert np.array_equal(layer.forward_prop(np.array(x, dtype=float)), y)
-
-
-@each_layer
-def test_arrays_handed_in_are_never_changed(layer):
-    rng = np.random.default_rng(5)
-    x, dy = rng.normal(size=(2, 4, 3))
-    x_before, dy_before = x.copy(), dy.copy()
+    expected = layer.back_prop(dy)
+    assert np.array_equal(x, INPUT) and np.array_equal(dy, TARGETS)
     layer.forward_prop(x)
-    layer.back_prop(dy)
-    assert np.array_equal(x, x_before) and np.array_equal(dy, dy_before)
+    x[:], y[:] = 7, 7
+    assert np.array_equal(layer.back_prop(dy), expected)
+
+
+@pytest.mark.parametrize("f", [lambda x: x, lambda x: x[:]], ids=["itself", "a view"])
+def test_what_a_linear_activation_returns_is_the_callers(f):
+    layer = Dense(3, 3, f, lambda x: np.cos(x), rng=rng())
+    layer.forward_prop(INPUT)
+    expected = layer.back_prop(TARGETS)
+    y = layer.forward_prop(INPUT)
+    y[:] = 7
+    assert np.array_equal(layer.back_prop(TARGETS), expected)
+    y = layer.forward_prop(INPUT)
+    before = y.copy()
+    layer.forward_prop(2 * INPUT)
+    assert np.array_equal(y, before)
 
 
 @each_layer
-def test_a_second_back_prop_replaces_the_first(layer):
-    layer.forward_prop(np.eye(3))
-    dx = layer.back_prop(np.eye(3))
+def test_a_second_back_prop_replaces_the_first(make):
+    layer = make()
+    layer.forward_prop(INPUT)
+    dx = layer.back_prop(TARGETS)
     grads = [grad.copy() for grad in layer.get_grads()]
-    assert np.array_equal(layer.back_prop(np.eye(3)), dx)
-    for grad, before in zip(layer.get_grads(), grads):
+    assert np.array_equal(layer.back_prop(TARGETS), dx)
+    for grad, before in zip(layer.get_grads(), grads, strict=True):
         assert np.array_equal(grad, before)
 
 
 @each_layer
-def test_params_and_grads_match_and_train_in_place(layer):
+def test_the_arrays_are_the_layers_own_for_its_whole_life(make):
+    layer = make()
     params, grads = layer.get_params(), layer.get_grads()
     assert [param.shape for param in params] == [grad.shape for grad in grads]
+    assert all(param.dtype == grad.dtype == np.float64 for param, grad in zip(params, grads))
     assert layer.num_params() == sum(param.size for param in params)
-    y = layer.forward_prop(np.eye(3))
-    for param in params:
-        param += 0.5
-    assert not np.array_equal(layer.forward_prop(np.eye(3)), y)
+    Sequential([Sequential([layer])])
+    train(layer)
+    for held, now in (params, layer.get_params()), (grads, layer.get_grads()):
+        assert all(a is b for a, b in zip(held, now, strict=True))
+    assert all(grad.any() for grad in grads)
 
 
 @each_layer
-def test_huge_input_makes_no_warning(layer):
-    layer.forward_prop(np.array([[1e308, -1e308, 1e308], [1e308, 1e308, 1e308]]))
-    layer.back_prop(np.full((2, 3), 1e308))
+def test_whoever_changes_the_arrays_trains(make):
+    layer, network_layer = make(), make()
+    held = network_layer.get_params()
+    network = Sequential([network_layer])
+    y = network.forward_prop(INPUT)
+    for param, other in zip(held, layer.get_params()):
+        param += 0.5
+        other += 0.5
+    assert not np.array_equal(network.forward_prop(INPUT), y)
+    assert np.array_equal(network.forward_prop(INPUT), layer.forward_prop(INPUT))
+
+
+@each_layer
+def test_training_lowers_the_loss(make):
+    losses = train(make(), steps=20)
+    assert losses[-1] < losses[0]
+
+
+@each_layer
+@pytest.mark.parametrize(
+    "copied",
+    [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))],
+    ids=["copy", "pickle"],
+)
+@pytest.mark.parametrize("before", [0, 2])
+def test_a_copy_trains_like_the_original_and_apart_from_it(make, copied, before):
+    layer = make()
+    train(layer, before)
+    twin, untouched = copied(layer), copied(layer)
+    losses = train(layer)
+    assert train(twin) == losses
+    assert train(untouched) == losses
+    assert losses[0] != losses[-1]
+    if before:  # what belongs to the last forward_prop is copied, too
+        twin = copied(layer)
+        assert np.array_equal(twin.back_prop(TARGETS), layer.back_prop(TARGETS))
+
+
+def test_shared_layers_stay_shared():
+    first, second, third = dense(), residual(), dense()
+    whole, part = Sequential([first, second, third]), Sequential([second, third])
+    y = part.forward_prop(INPUT)
+    train(whole)
+    assert not np.array_equal(part.forward_prop(INPUT), y)
+    trained = whole.forward_prop(INPUT)
+    train(part)
+    assert not np.array_equal(whole.forward_prop(INPUT), trained)
+    assert np.array_equal(part.forward_prop(first.forward_prop(INPUT)), whole.forward_prop(INPUT))
+
+
+@pytest.mark.parametrize("make", [dense, residual, lambda: BatchNormalization(3)])
+def test_a_layer_twice_is_refused(make):
+    layer = make()
+    inner = layer.F if isinstance(layer, ResidualConnection) else layer
+    for layers in ([layer, layer], [layer, dense(), layer], [Sequential([inner]), layer]):
+        with pytest.raises(ValueError, match="twice"):
+            Sequential(layers)
+    with pytest.raises(ValueError, match="twice"):
+        scale = Scale()
+        Sequential([scale, scale])
+
+
+def test_a_network_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="no layer"):
+        Sequential([])
+
+
+def test_the_list_of_layers_is_the_networks_own():
+    layers = [dense(), dense()]
+    network = Sequential(layers)
+    layers.clear()
+    assert len(network.layers) == 2
+    assert len(Sequential(iter(network.layers)).layers) == 2
+
+
+class Scale:
+    """A reader's own layer, y = 3 x: the four methods and nothing else."""
+
+    def get_params(self):
+        return []
+
+    def get_grads(self):
+        return []
+
+    def forward_prop(self, x):
+        return 3 * x
+
+    def back_prop(self, grads):
+        return 3 * grads
+
+
+class Skip:
+    """A reader's own residual connection, with views and new arrays where ours has its own."""
+
+    def __init__(self):
+        self.inside = dense(name="inside")
+
+    def get_params(self):
+        (Wb,) = self.inside.get_params()
+        return [Wb[:-1], Wb[-1]]
+
+    def get_grads(self):
+        (Wb,) = self.inside.get_grads()
+        return [Wb[:-1].copy(), Wb[-1].copy()]
+
+    def forward_prop(self, x):
+        return x + self.inside.forward_prop(x)
+
+    def back_prop(self, grads):
+        return grads + self.inside.back_prop(grads)
+
+
+def test_a_class_with_just_the_four_methods_is_a_layer():
+    ours = Sequential([dense(), ResidualConnection(3, tanh, deriv_tanh, rng=rng()), dense()])
+    theirs = Sequential([dense(), Skip(), dense()])
+    assert train(ours) == pytest.approx(train(theirs), rel=1e-12)
+
+    network = Sequential([dense(), Skip(), Scale(), dense()])
+    losses = train(network, steps=20)
+    assert losses[-1] < losses[0]
+    assert network.summary().splitlines()[3:8] == [
+        "dense (Dense)                (None, 3)                 12",
+        "Skip (Skip)                  (None, ?)                 12",
+        "Scale (Scale)                (None, ?)                 0",
+        "dense (Dense)                (None, 3)                 12",
+        65 * "=",
+    ]
+    chart = network.chart(INPUT, TARGETS, "Now").splitlines()
+    assert [line.split()[0] for line in chart[2:-1]] == ["dense", "Skip", "Scale", "dense"]
+    assert chart[4].endswith(" 0.0e+00") and not chart[3].endswith(" 0.0e+00")
+
+
+def test_summary_keeps_its_columns_whatever_the_names():
+    class AnExtraordinarilyLongName(Scale):
+        pass
+
+    network = Sequential([AnExtraordinarilyLongName(), Sequential([dense(3, 2)], name="inner")])
+    assert network.summary().splitlines()[3:5] == [
+        "AnExtraordinarilyLongName (A (None, ?)                 0",
+        "inner (Sequential)           (None, 2)                 8",
+    ]
+    assert network.output_size == 2
+
+
+def test_representations_tell_what_a_layer_is():
+    def shown(layer):
+        return repr(layer).replace(object.__repr__(layer), "")
+
+    assert shown(dense(2, 4, name="dense_0")) == "Dense(2, 4, tanh, name='dense_0')"
+    assert shown(BatchNormalization(4)) == "BatchNormalization(4, name='norm')"
+    assert shown(residual(name="r")) == "ResidualConnection(Dense(3, 3, sigmoid, name='r'))"
+    assert shown(Sequential([dense(), BatchNormalization(3)])) == (
+        "Sequential([Dense(3, 3, tanh, name='dense'), BatchNormalization(3, name='norm')])"
+    )
+    assert "Sequential([BatchNormalization(3, name='r'), Dense" in shown(
+        residual(name="r", batch_norm=True)
+    )
+    assert shown(Dense(1, 1, Scale(), Scale())).startswith("Dense(1, 1, <")
 
 
 def test_dense_is_its_formula():
     layer = Dense(2, 3, sigmoid, deriv_sigmoid)
-    W, b = layer.get_params()
-    b[:] = [0.1, -0.2, 0.3]
+    (Wb,) = layer.get_params()
+    Wb[-1] = [0.1, -0.2, 0.3]
     x = np.array([[1.0, 2.0], [0.5, -1.0]])
-    np.testing.assert_allclose(layer.forward_prop(x), sigmoid(x @ W + b), rtol=1e-14)
+    np.testing.assert_allclose(layer.forward_prop(x), sigmoid(x @ Wb[:-1] + Wb[-1]), rtol=1e-14)
 
 
 def test_a_residual_connection_is_its_formula():
-    layer = ResidualConnection(3, tanh, deriv_tanh)
-    W, b = layer.get_params()
-    np.testing.assert_allclose(
-        layer.forward_prop(np.eye(3)), np.eye(3) + np.tanh(W + b), rtol=1e-14
-    )
+    one, two = residual(), residual(skip=2)
+    (A,) = one.get_params()
+    x = INPUT
+    F = sigmoid(x @ A[:-1] + A[-1])
+    np.testing.assert_allclose(one.forward_prop(x), x + F, rtol=1e-14)
+    A, B = two.get_params()
+    F = sigmoid(sigmoid(x @ A[:-1] + A[-1]) @ B[:-1] + B[-1])
+    np.testing.assert_allclose(two.forward_prop(x), x + F, rtol=1e-14)
+
+
+@pytest.mark.parametrize("skip", [1, 2])
+def test_batch_normalization_stands_before_each_dense_inside_F(skip):
+    layer = residual(skip=skip, batch_norm=True)
+    assert layer.num_params() == skip * (12 + 6)
+    assert [param.shape for param in layer.get_params()] == skip * [(2, 3), (4, 3)]
+    F = INPUT
+    for norm, Wb in zip(layer.get_params()[::2], layer.get_params()[1::2]):
+        norm[:] = [[1, 2, 3], [0.5, 0, -0.5]]
+        n = (F - F.mean(axis=0)) / np.sqrt(F.var(axis=0) + 1e-5)
+        F = sigmoid((norm[0] * n + norm[1]) @ Wb[:-1] + Wb[-1])
+    np.testing.assert_allclose(layer.forward_prop(INPUT), INPUT + F, rtol=1e-12)
 
 
 def test_the_same_generator_draws_the_same_weights():
     def weights(seed):
-        layer = Dense(4, 4, sigmoid, deriv_sigmoid, rng=np.random.default_rng(seed))
-        return layer.get_params()[0]
+        return Dense(4, 4, sigmoid, deriv_sigmoid, rng=np.random.default_rng(seed)).get_params()[0]
 
     assert np.array_equal(weights(7), weights(7))
     assert not np.array_equal(weights(7), weights(8))
+    a, b = residual(skip=2).get_params()
+    assert not np.array_equal(a, b)
+
+
+def test_no_generator_means_a_fresh_one():
+    a, b = (Dense(4, 4, sigmoid, deriv_sigmoid, rng=None).get_params()[0] for _ in range(2))
+    assert not np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 1.5, "0", [], np.random.PCG64(0)])
+def test_what_is_no_generator_is_refused(wrong):
+    for make in (Dense, lambda *args, **options: ResidualConnection(*args[1:], **options)):
+        with pytest.raises(TypeError, match=r"rng is .*numpy.random.Generator"):
+            make(4, 4, sigmoid, deriv_sigmoid, rng=wrong)
+
+
+def test_an_initializer_is_a_name_or_a_function():
+    for name, function in INITIALIZERS.items():
+        assert np.array_equal(
+            dense(initializer=name).get_params()[0], dense(initializer=function).get_params()[0]
+        )
+    assert np.array_equal(dense().get_params()[0], dense(initializer="glorot").get_params()[0])
+    assert not np.array_equal(dense().get_params()[0], dense(initializer=he_normal).get_params()[0])
+    for wrong in ("zeros", None, 3):
+        with pytest.raises(ValueError, match="initializer is .*glorot.*he.*uniform"):
+            dense(initializer=wrong)
 
 
 @pytest.mark.parametrize(
@@ -155,23 +410,33 @@ def test_initial_weights_have_the_range_and_variance_of_their_source(name, low, 
     assert W.shape == (200, 300) and b.shape == (300,)
     assert low <= W.min() and W.max() <= high
     assert W.var() == pytest.approx(variance, rel=0.03)
+    assert abs(W.mean() - (0.5 if name == "uniform" else 0)) < 0.01
     assert b.any() == (name == "uniform")
 
 
 def test_batch_normalization_gives_mean_0_and_variance_1():
-    y = BatchNormalization(3).forward_prop(np.random.default_rng(7).normal(5, 9, (50, 3)))
+    x = np.random.default_rng(7).normal(5, 9, (50, 3))
+    y = BatchNormalization(3).forward_prop(x)
     np.testing.assert_allclose(y.mean(axis=0), 0, atol=1e-14)
-    np.testing.assert_allclose(y.var(axis=0), 1, rtol=1e-5)
+    np.testing.assert_allclose(y.var(axis=0), x.var(axis=0) / (x.var(axis=0) + 1e-5), rtol=1e-12)
 
 
 def test_batch_normalization_predicts_one_sample_as_among_all():
     layer = BatchNormalization(3)
-    x = np.random.default_rng(8).normal(5, 9, (4, 3))
-    trained = layer.forward_prop(x)
-    together = layer.forward_prop(x, training=False)
-    assert np.array_equal(trained, together)
+    assert layer.training is True
+    trained = layer.forward_prop(INPUT)
+    layer.training = False
+    assert np.array_equal(layer.forward_prop(INPUT), trained)
     for i in range(4):
-        assert np.array_equal(layer.forward_prop(x[i : i + 1], training=False)[0], together[i])
+        assert np.array_equal(layer.forward_prop(INPUT[i : i + 1])[0], trained[i])
+    layer.training = True
+    assert np.array_equal(layer.forward_prop(INPUT[:1]), np.zeros((1, 3)))
+
+
+def test_batch_normalization_predicts_before_training_as_if_all_were_normal():
+    layer = BatchNormalization(3)
+    layer.training = False
+    assert np.array_equal(layer.forward_prop(INPUT), INPUT)
 
 
 @pytest.mark.parametrize("x", [np.full((4, 3), 7.0), np.array([[1.0, -2.0, 3.0]])])
@@ -182,25 +447,97 @@ def test_batch_normalization_of_constant_features_and_of_one_sample_is_finite(x)
         assert np.isfinite(layer.back_prop(np.ones(x.shape))).all()
 
 
-def gradient_rows(norms):
-    layers = [BatchNormalization(1, name=f"norm_{i}") for i in range(len(norms))]
-    network = Sequential(layers)
-    for layer, norm in zip(layers, norms):
-        layer.grads[0] = norm
-    heading, *rows = network.gradient_summary(5).splitlines()
-    assert "epoch 5" in heading
-    return rows
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, ""),
+        (5e-324, "<"),
+        (9.94e-11, "<"),
+        (1e-10, "#"),
+        (9.9e-10, "#"),
+        (9.99e-10, "##"),  # shown as 1.0e-09
+        (1e-9, "##"),
+        (1.0, 11 * "#"),
+        (0.9999, 11 * "#"),
+        (9.94, 11 * "#"),
+        (999.0, 12 * "#" + ">"),
+        (990.0, 13 * "#"),
+        (1e3, 12 * "#" + ">"),
+        (1e300, 12 * "#" + ">"),
+        (math.inf, 12 * "#" + ">"),
+        (math.nan, ""),
+    ],
+)
+def test_a_bar_has_one_mark_a_power_of_ten_and_is_honest_at_both_ends(value, text):
+    assert bar(value) == text
 
 
-def test_gradient_bars_are_logarithmic_and_honest_at_both_ends():
-    assert gradient_rows([0, 1e-13, 1e-12, 1e-11, 1.0, 1e8, 1.1e8, 1e300, math.nan]) == [
-        "norm_0      0.0e+00",
-        "norm_1      1.0e-13 <",
-        "norm_2      1.0e-12 #",
-        "norm_3      1.0e-11 ##",
-        "norm_4      1.0e+00 " + 24 * "#",
-        "norm_5      1.0e+08 " + 40 * "#",
-        "norm_6      1.1e+08 " + 40 * "#" + ">",
-        "norm_7     1.0e+300 " + 40 * "#" + ">",
-        "norm_8          nan",
+def linear(size, factor):
+    """Return the layer y = factor x."""
+    layer = Dense(size, size, lambda x: x, np.ones_like)
+    (Wb,) = layer.get_params()
+    Wb[:] = np.vstack([factor * np.eye(size), np.zeros(size)])
+    return layer
+
+
+def test_the_chart_of_a_network_whose_numbers_are_known():
+    x = np.array([[1.0, 2.0], [1.0, -2.0]])  # the mean is (1, 0): signal sqrt(8)
+    network = Sequential([linear(2, factor) for factor in (1, 0.1, 0.001, 10)])
+    for i, layer in enumerate(network.layers):
+        layer.name = f"layer_{i}"
+    signals, errors, gradients = network.signal_error_gradient(x, np.full((2, 2), 0.5))
+    np.testing.assert_allclose(signals, math.sqrt(8) * np.array([1, 0.1, 1e-4, 1e-3]), rtol=1e-12)
+    np.testing.assert_allclose(errors, [1e-3, 1e-2, 10, 1], rtol=1e-12)
+    network.forward_prop(x)
+    network.back_prop(np.full((2, 2), 0.5))
+    np.testing.assert_allclose(
+        gradients, [global_norm(layer.get_grads()) for layer in network.layers], rtol=1e-12
+    )
+    assert network.chart(x, np.full((2, 2), 0.5), "Now").splitlines() == [
+        "Now (one # a power of ten, 1e-10 to 1e+03)",
+        "layer       v signal, forward      ^ error, backward     gradient",
+        "layer_0     2.8e+00 ###########    1.0e-03 ########       2.0e-03",
+        "layer_1     2.8e-01 ##########     1.0e-02 #########      2.0e-02",
+        "layer_2     2.8e-04 #######        1.0e+01 ############   1.4e+01",
+        "layer_3     2.8e-03 ########       1.0e+00 ###########    1.4e+00",
+        "A hidden layer passes on 0.01 of the signal and 0.01 of the error.",
     ]
+
+
+def test_the_chart_counts_a_normalization_to_the_layer_that_it_precedes():
+    layers = [linear(3, 1), BatchNormalization(3), linear(3, 0.5), linear(3, 1)]
+    network = Sequential(layers)
+    assert network.factor([1.0, 7.0, 0.25]) == 0.25
+    assert Sequential(layers[:3]).factor([4.0, 1.0]) == 0.25
+    assert Sequential([layers[0], layers[3]]).factor([4.0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("factors", "line"),
+    [
+        ((1, 1, 0, 1, 1), "The signal ends at layer_2 and the error ends at layer_1."),
+        ((0, 1, 1, 1, 1), "The signal ends at layer_0."),
+        ((1, 1, 1, 1, 0), "The error ends at layer_3."),
+        ((1, 1, 1, 0, 1), "The signal ends at layer_3 and the error ends at layer_2."),
+    ],
+)
+def test_the_chart_names_where_an_exact_zero_stops_signal_and_error(factors, line):
+    network = Sequential([linear(3, factor) for factor in factors])
+    for i, layer in enumerate(network.layers):
+        layer.name = f"layer_{i}"
+    assert network.chart(INPUT, TARGETS, "Now").splitlines()[-1] == line
+
+
+def test_samples_that_are_equal_have_no_signal_whatever_their_mean_rounds_to():
+    x = np.full((3, 3), 0.1)
+    x[:, 1] = 1 / 3
+    assert (x - x.mean(axis=0)).any()  # it does round
+    signals, _, _ = Sequential([linear(3, 0.7)]).signal_error_gradient(x, np.ones((3, 3)))
+    assert signals == [0]
+
+
+def test_the_chart_shows_what_is_not_finite():
+    network = Sequential([linear(1, 1) for _ in range(3)])
+    with np.errstate(all="ignore"):
+        text = network.chart(np.array([[1e200], [np.inf]]), np.array([[1e200], [np.nan]]), "Now")
+    assert "nan" in text and max(map(len, text.splitlines())) <= 66
