@@ -1,17 +1,23 @@
 """How often, and how fast, the two scripts learn XOR: the README's table.
 
-python tests/benchmarks/convergence.py 50    (a quarter of an hour on two cores; 2 seeds: a minute)
+python tests/benchmarks/convergence.py 50    (20 minutes on two cores; 2 seeds: a minute)
 """
 
-from runs import measure
-from XORgatemultihiddenlayers import MAX_LAYERS, dense
-from XORgateresidualconnectionlayers import residual
+from runs import measure, print_table
+from XORgatemultihiddenlayers import MAX_LAYERS
 
 if __name__ == "__main__":
     depths = range(1, MAX_LAYERS + 1)
-    cells = [(hidden_layer, [str(n)]) for n in depths for hidden_layer in (dense, residual)]
-    measured = measure(cells, __doc__)
-    print("| hidden layers | plain: solved | epochs | residual: solved | epochs |")
-    print("|---|---|---|---|---|")
-    for n, plain, resid in zip(depths, measured[::2], measured[1::2]):
-        print(f"| {n} | {plain[0]} | {plain[1]} | {resid[0]} | {resid[1]} |")
+    cells = [(script, f"{n}") for n in depths for script in ("plain", "residual")]
+    measured = [row[:3] for row in measure(cells, __doc__)]
+    print_table(
+        [
+            "hidden layers",
+            *("plain: solved", "after", "stops"),
+            *("residual: solved", "after", "stops"),
+        ],
+        (
+            [f"{n}", *plain, *resid]
+            for n, plain, resid in zip(depths, measured[::2], measured[1::2])
+        ),
+    )

@@ -11,7 +11,6 @@ All take turns, so that a busy moment of the machine falls on each of them; a fi
 
 import contextlib
 import io
-import itertools
 import math
 import statistics
 import subprocess
@@ -21,19 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-import runs  # noqa: F401, finds what follows
-from XORgatemultihiddenlayers import (
-    LEARNING_RATE,
-    MAX_NORM,
-    T,
-    X,
-    argument_parser,
-    build_network,
-    dense,
-    gradient_descent,
-    train,
-)
-from XORgateresidualconnectionlayers import residual
+from runs import prepare
+from XORgatemultihiddenlayers import LEARNING_RATE, MAX_NORM, T, X, train
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,35 +32,38 @@ ROUNDS = 25
 
 
 def floor(arrays, is_residual, epochs):
-    """Train on [W, b, W, b, ...] for this many epochs; return the last one's loss."""
-    half, quarter = np.array(0.5), np.array(0.25)
+    """Train on [[W; b], [W; b], ...] for this many epochs; return the last one's loss."""
+    zero, one, minus_one = np.array(0.0), np.array(1.0), np.array(-1.0)
     params = np.concatenate([array.ravel() for array in arrays])
     grads, update = np.empty_like(params), np.empty_like(params)
     y, error = np.empty((2, 4, 1))
     forward, backward = [], []
-    last, end, out = len(arrays) // 2 - 1, params.size, y
+    last, end, out = len(arrays) - 1, params.size, y
     for i in range(last, -1, -1):
-        rows, columns = len(arrays[2 * i]) + 1, len(arrays[2 * i + 1])
+        rows, columns = arrays[i].shape
         start = end - rows * columns
         P = params[start:end].reshape(rows, columns)  # [W; b]
         G = grads[start:end].reshape(rows, columns)
         x1 = np.ones((4, rows))
         x = x1[:, :-1]
-        u, s, delta = np.empty((3, 4, columns))
+        h, s, e = np.empty((3, 4, columns))
         dx = np.empty((4, rows - 1))
         identity = is_residual and 0 < i < last
-        forward.insert(0, (x1, P, u, x, out, identity))
-        backward.append((u, s, delta, x1.T, G, P[:-1].T, dx, identity))
+        forward.insert(0, (x1, P, h, s, x, out, identity))
+        backward.append((h, s, e, x1.T, G, P[:-1].T, dx, identity))
         end, out = start, x
     out[:] = X
-    dot, multiply, add, subtract, tanh = np.dot, np.multiply, np.add, np.subtract, np.tanh
+    dot, multiply, divide, add, subtract = np.dot, np.multiply, np.divide, np.add, np.subtract
+    exp, logaddexp, negative, copysign, square = (
+        np.exp, np.logaddexp, np.negative, np.copysign, np.square
+    )  # fmt: skip
     for epoch in range(epochs):
-        for x1, P, u, x, out, identity in forward:
-            dot(x1, P, u)
-            multiply(u, half, u)
-            tanh(u, u)
-            multiply(u, half, u)
-            add(u, half, out)
+        for x1, P, h, s, x, out, identity in forward:
+            dot(x1, P, h)
+            negative(h, s)
+            logaddexp(zero, s, s)
+            negative(s, s)
+            exp(s, out)
             if identity:
                 add(out, x, out)
         subtract(y, T, error)
@@ -80,12 +71,15 @@ def floor(arrays, is_residual, epochs):
         if epoch == epochs - 1:
             return loss
         dy = error
-        for u, s, delta, x1_T, G, W_T, dx, identity in backward:
-            multiply(u, u, s)
-            subtract(quarter, s, s)
-            multiply(dy, s, delta)
-            dot(x1_T, delta, G)
-            dot(delta, W_T, dx)
+        for h, s, e, x1_T, G, W_T, dx, identity in backward:
+            copysign(h, minus_one, e)
+            exp(e, e)
+            add(e, one, s)
+            square(s, s)
+            divide(e, s, s)
+            multiply(dy, s, s)
+            dot(x1_T, s, G)
+            dot(s, W_T, dx)
             if identity:
                 add(dx, dy, dx)
             dy = dx
@@ -95,9 +89,9 @@ def floor(arrays, is_residual, epochs):
 
 
 def peer(arrays, is_residual, epochs):
-    """Train on [W, b, W, b, ...] for this many epochs of four updates each."""
+    """Train on [[W; b], [W; b], ...] for this many epochs of four updates each."""
     learning_rate, beta1, beta2, epsilon = 0.001, 0.9, 0.999, 1e-7
-    params = [np.atleast_2d(array).T.copy() for array in arrays]
+    params = [part.T.copy() for array in arrays for part in (array[:-1], array[-1:])]
     m = [np.zeros_like(param) for param in params]
     v = [np.zeros_like(param) for param in params]
     last = len(params) // 2 - 1
@@ -139,12 +133,11 @@ def microseconds(epochs, function, *args):
     return 1e6 * (time.perf_counter() - start) / epochs
 
 
-def epoch_costs(hidden_layer, layers):
+def epoch_costs(script, layers):
     """Return the costs of one epoch (shipped, floor, peer), in microseconds."""
-    args = argument_parser("").parse_args([str(layers), "--epochs", str(EPOCHS)])
-    network = build_network(hidden_layer, args)
+    network, args = prepare(script, f"{layers} --epochs {EPOCHS}")
     arrays = [array.copy() for array in network.get_params()]
-    is_residual = hidden_layer is residual
+    is_residual = script == "residual"
     return (
         microseconds(EPOCHS, train, network, args),
         microseconds(EPOCHS, floor, arrays, is_residual, EPOCHS),
@@ -152,12 +145,12 @@ def epoch_costs(hidden_layer, layers):
     )
 
 
-def loss_difference(hidden_layer, layers):
+def loss_difference(script, layers):
     """Return how far the losses of the shipped loop and the floor are apart after 1000 epochs."""
-    network = build_network(hidden_layer, argument_parser("").parse_args([str(layers)]))
+    network, args = prepare(script, f"{layers} --epochs {EPOCHS}")
     arrays = [array.copy() for array in network.get_params()]
-    shipped = next(itertools.islice(gradient_descent(network, MAX_NORM), EPOCHS - 1, None))
-    return abs(shipped - floor(arrays, hidden_layer is residual, EPOCHS))
+    with contextlib.redirect_stdout(io.StringIO()):
+        return abs(train(network, args) - floor(arrays, script == "residual", EPOCHS))
 
 
 def seconds_to_prompt(script):
@@ -202,7 +195,7 @@ def peak_megabytes(epochs):
 
 
 if __name__ == "__main__":
-    cells = [(hidden_layer, n) for hidden_layer in (dense, residual) for n in DEPTHS]
+    cells = [(script, n) for script in ("plain", "residual") for n in DEPTHS]
     apart = max(loss_difference(*cell) for cell in cells)
     print(f"Loss after {EPOCHS} epochs, shipped - floor: at most {apart:.0e}\n")
     assert apart < 1e-9
@@ -216,14 +209,13 @@ if __name__ == "__main__":
     print("Microseconds an epoch:\n")
     print("| hidden layers | shipped | floor | peer | shipped/floor | peer/shipped |")
     print("|---|---|---|---|---|---|")
-    for (hidden_layer, n), (a, b, c) in zip(cells, costs):
-        name = f"{n} {hidden_layer.__name__}"
-        print(f"| {name} | {a:.1f} | {b:.1f} | {c:.0f} | {a / b:.2f} | {c / a:.1f} |")
+    for (script, n), (a, b, c) in zip(cells, costs):
+        print(f"| {n} {script} | {a:.1f} | {b:.1f} | {c:.0f} | {a / b:.2f} | {c / a:.1f} |")
     print()
-    for i, hidden_layer in enumerate((dense, residual)):
+    for i, script in enumerate(("plain", "residual")):
         one, two, five, ten = costs[4 * i : 4 * i + 4, 0]
         print(
-            f"One more {hidden_layer.__name__} layer: {two - one:.2f} us from 1 to 2, "
+            f"One more {script} layer: {two - one:.2f} us from 1 to 2, "
             f"{(five - two) / 3:.2f} from 2 to 5, {(ten - five) / 5:.2f} from 5 to 10"
         )
     times = [
