@@ -23,9 +23,7 @@ X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 T = np.array([[0.0], [1.0], [1.0], [0.0]])  # the targets, x0 XOR x1
 
 NODES = 4
-LEARNING_RATE = np.array(
-    1.0
-)  # of plain gradient descent: Adam would rescale, and hide, a vanishing gradient
+LEARNING_RATE = 1.0  # of plain gradient descent: Adam would rescale, and hide, a vanishing gradient
 MAX_NORM = 0.25  # the chapter's; without clipping, most deep residual stacks fail at this rate
 LOSS_GOAL = 1e-5  # then every result is within 0.005 of its target
 EPOCHS = 100_000

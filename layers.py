@@ -48,10 +48,14 @@ class Layer:
     def num_params(self):
         return sum(param.size for param in self.get_params())
 
-    def new_shape(self, shape):
-        if len(shape) != 2 or shape[1] != self.input_size:
-            raise ValueError(f"{self.name}: x is {shape}, but must be (batch, {self.input_size})")
-        self.x_shape, self.y_shape = shape, (shape[0], self.output_size)
+    def checked_x(self, x):
+        x = np.asarray(x, dtype=float)
+        if x.shape != self.x_shape:
+            if x.ndim != 2 or x.shape[1] != self.input_size:
+                size = f"(batch, {self.input_size})"
+                raise ValueError(f"{self.name}: x is {x.shape}, but must be {size}")
+            self.x_shape, self.y_shape = x.shape, (len(x), self.output_size)
+        return x
 
     def checked_grads(self, grads):
         grads = np.asarray(grads, dtype=float)
@@ -88,19 +92,18 @@ class Dense(Layer):
         self.name = name
         self.input_size, self.output_size = input_size, output_size
         self.activate_func, self.deriv_activate_func = activate_func, deriv_activate_func
-        self.params = np.vstack(initializer(input_size, output_size, rng))  # [W; b]
+        self.params = np.vstack(initializer(input_size, output_size, rng), dtype=float)  # [W; b]
         self.grads = np.zeros_like(self.params)
+        self.h = np.empty(())
 
     def __repr__(self):
         f = getattr(self.activate_func, "__name__", self.activate_func)
         return f"Dense({self.input_size}, {self.output_size}, {f}, name={self.name!r})"
 
     def forward_prop(self, x):
-        x = np.asarray(x, dtype=float)
-        if x.shape != self.x_shape:
-            self.new_shape(x.shape)
-            self.x1 = np.ones((len(x), self.input_size + 1))
-            self.h = np.empty(self.y_shape)
+        x = self.checked_x(x)
+        if self.h.shape != self.y_shape:
+            self.x1, self.h = np.ones((len(x), self.input_size + 1)), np.empty(self.y_shape)
         self.x1[:, :-1] = x
         self.x1.dot(self.params, self.h)  # h = [x 1] [W; b]
         y = self.activate_func(self.h)  # y = f(h)
@@ -108,7 +111,7 @@ class Dense(Layer):
 
     def back_prop(self, grads):
         grads = self.checked_grads(grads)
-        delta = grads * self.deriv_activate_func(self.h)  # dL/dh = dL/dy f'(h): here it shrinks,
+        delta = grads * self.deriv_activate_func(self.h)  # dL/dh = dL/dy f'(h): it shrinks here,
         self.x1.T.dot(delta, self.grads)  # [dL/dW; dL/db] = [x 1]^T dL/dh
         return delta.dot(self.params[:-1].T)  # dL/dx = dL/dh W^T: and here it shrinks or grows
 
@@ -134,9 +137,7 @@ class BatchNormalization(Layer):
         return f"BatchNormalization({self.input_size}, name={self.name!r})"
 
     def forward_prop(self, x):
-        x = np.asarray(x, dtype=float)
-        if x.shape != self.x_shape:
-            self.new_shape(x.shape)
+        x = self.checked_x(x)
         if self.training:
             self.mean, self.std = x.mean(axis=0), np.sqrt(x.var(axis=0) + self.EPSILON)
         self.n = (x - self.mean) / self.std
@@ -224,8 +225,7 @@ class Sequential(Layer):
     def chart(self, x, grads, heading):
         """Return signal, error and gradient by layer as a chart, 65 columns wide.
 
-        Its last line tells what a hidden layer makes of the signal between the outputs of the first
-        layer and the last but one, and of the error on the way back: the geometric mean.
+        Below it stands the geometric mean over the hidden layers, all but the first and the last.
         """
         names = self.names()
         signals, errors, gradients = self.signal_error_gradient(x, grads)

@@ -54,4 +54,4 @@ class ResidualConnection(Layer):
         return x + self.F.forward_prop(x)
 
     def back_prop(self, grads):
-        return grads + self.F.back_prop(grads)  # grads: the way of the 1
+        return grads + self.F.back_prop(grads)  # grads is the way of the 1: nothing shrinks it

@@ -282,7 +282,7 @@ class TestStreams:
         for answers in "abc\n1\n", "":
             status, _, _ = run_in_shell(*args, redirection="2>/dev/full", input=answers)
             assert status == 1
-        assert run_in_shell(script, "--nonsense", redirection="2>/dev/full")[0] == 2
+        assert run_in_shell(script, "--nonsense", redirection="2>/dev/full")[0] in (1, 2)
 
     def test_a_reader_that_leaves_is_no_error(self, script):
         for args in [script, "10"], [script, "--help"]:
