@@ -1,23 +1,25 @@
 """How deep it can be: the README's table of 10 to 100 hidden layers.
 
-python tests/benchmarks/depth.py 10    (three quarters of an hour on two cores; 2 seeds: 10 minutes)
+python tests/benchmarks/depth.py 6    (40 minutes on two cores; 2 seeds: a quarter of an hour)
 """
 
 from runs import measure, print_table
 
-RUNS = [
-    (script, options, f"{n}")
-    for n in (10, 20, 50, 100)
-    for script, options in [
-        ("plain", "--activation tanh"),
-        ("residual", ""),
-        ("residual", "--activation tanh"),
-    ]
-]
+DEPTHS = 10, 20, 50, 100
+STACKS = {
+    "plain tanh": ("plain", "--activation tanh"),
+    "residual": ("residual", ""),
+    "residual tanh": ("residual", "--activation tanh"),
+}
 
 if __name__ == "__main__":
-    measured = measure([(script, f"{n} {options}") for script, options, n in RUNS], __doc__)
-    print_table(
-        ["hidden layers", "script", "options", "solved", "after", "stops", "signal", "error"],
-        ([n, script, options or "none", *row] for (script, options, n), row in zip(RUNS, measured)),
-    )
+    cells = [(script, f"{n} {options}") for n in DEPTHS for script, options in STACKS.values()]
+    rows = iter(measure(cells, __doc__))
+    heads = [f"{name}: solved | after | signal | error" for name in STACKS]
+    table = []
+    for n in DEPTHS:
+        table.append([f"{n}"])
+        for _ in STACKS:
+            solved, after, _, signal, error = next(rows)
+            table[-1] += [solved, after, signal, error]
+    print_table(["hidden layers", *" | ".join(heads).split(" | ")], table)
