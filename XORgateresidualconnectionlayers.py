@@ -1,7 +1,7 @@
 """Learn XOR with a stack of residual connections: the gradient arrives, however deep the stack.
 
 The experiment is that of XORgatemultihiddenlayers.py, where 6 and more hidden layers stall. Only
-the hidden layer is another one: x + f(x W + b) takes the place of f(x W + b).
+the hidden layer differs: x + f(x W + b) takes the place of f(x W + b).
 """
 
 import sys

@@ -4,7 +4,7 @@ A layer is whatever has the chapter's four methods. Arrays are batch first:
 
     y = forward_prop(x)          x (batch, input_size) -> y (batch, output_size)
     dL/dx = back_prop(dL/dy)     for the last forward_prop; stores dL/dparams, summed over the batch
-    get_params(), get_grads()    the layer's own arrays, for life: who changes them in place trains
+    get_params(), get_grads()    the layer's own arrays, always the same: update them in place
 """
 
 import math
@@ -111,9 +111,9 @@ class Dense(Layer):
 
     def back_prop(self, grads):
         grads = self.checked_grads(grads)
-        delta = grads * self.deriv_activate_func(self.h)  # dL/dh = dL/dy f'(h): it shrinks here,
+        delta = grads * self.deriv_activate_func(self.h)  # dL/dh = dL/dy f'(h): f' shrinks it
         self.x1.T.dot(delta, self.grads)  # [dL/dW; dL/db] = [x 1]^T dL/dh
-        return delta.dot(self.params[:-1].T)  # dL/dx = dL/dh W^T: and here it shrinks or grows
+        return delta.dot(self.params[:-1].T)  # dL/dx = dL/dh W^T: W shrinks or grows it
 
 
 class BatchNormalization(Layer):
@@ -156,18 +156,18 @@ class BatchNormalization(Layer):
 class Sequential(Layer):
     """Layers one after the other, together a layer.
 
-    layers are any objects with the four methods. ValueError where there is none, or one is there
-    twice, since it would overwrite its own gradient.
+    layers are any objects with the four methods. ValueError if there are none, or if one appears
+    twice: it would overwrite its own gradient.
     """
 
     def __init__(self, layers, *, name="sequential"):
         self.name = name
         self.layers = list(layers)
         if not self.layers:
-            raise ValueError(f"{name}: there is no layer")
+            raise ValueError(f"{name}: there are no layers")
         parts = [*self.layers, *self.get_params()]
         if len({id(part) for part in parts}) < len(parts):
-            raise ValueError(f"{name}: a layer is there twice")
+            raise ValueError(f"{name}: a layer appears twice")
         self.output_size = getattr(self.layers[-1], "output_size", "?")
 
     def __repr__(self):
@@ -230,7 +230,7 @@ class Sequential(Layer):
         names = self.names()
         signals, errors, gradients = self.signal_error_gradient(x, grads)
         lines = [f"{heading} (one # a power of ten, 1e-10 to 1e+03)"]
-        lines.append("layer       v signal, forward      ^ error, backward     gradient")
+        lines.append("layer       v signal runs down     ^ error runs up       gradient")
         for name, s, e, g in zip(names, signals, errors, gradients):
             lines.append(f"{name:<11.11}{s:8.1e} {bar(s):<13}{e:9.1e} {bar(e):<13}{g:9.1e}")
         ways = ("signal", signals[:-1], names[:-1]), ("error", errors[-2::-1], names[-2::-1])

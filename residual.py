@@ -1,4 +1,4 @@
-"""The residual connection, y = x + F(x): dL/dy also goes back by a way on which nothing shrinks it.
+"""The residual connection, y = x + F(x): dL/dy also flows back along a path that cannot shrink it.
 
 He et al. 2016, "Identity Mappings in Deep Residual Networks".
 """
@@ -21,7 +21,7 @@ class ResidualConnection(Layer):
                   |           |                            |                |
                   +---- 1 ----+                            +------- 1 ------+
 
-    With batch_norm, F has a BatchNormalization before each Dense: the way of the 1 stays bare.
+    With batch_norm, F has a BatchNormalization before each Dense: the path of the 1 stays bare.
     options go to Dense: name, initializer and rng.
     """
 
@@ -54,4 +54,4 @@ class ResidualConnection(Layer):
         return x + self.F.forward_prop(x)
 
     def back_prop(self, grads):
-        return grads + self.F.back_prop(grads)  # grads is the way of the 1: nothing shrinks it
+        return grads + self.F.back_prop(grads)  # grads: the path of the 1

@@ -111,8 +111,10 @@ def read_only():
 )
 def test_what_cannot_be_scaled_in_place_is_refused_before_anything_is_changed(wrong):
     grads = [*arrays(1), wrong]
-    with pytest.raises(TypeError, match="scaled in place"):
+    with pytest.raises(TypeError) as error:
         clip_gradient_norm(grads)
+    expected = f"{wrong!r:.40} is no array of floats that can be scaled in place"
+    assert str(error.value) == expected
     assert bits(grads[:3]) == bits(arrays(1))
 
 
@@ -129,7 +131,7 @@ def test_a_norm_that_is_not_finite_is_refused_and_changes_nothing(value, max_nor
 
 @pytest.mark.parametrize("max_norm", [-1, math.nan])
 def test_a_limit_that_is_none_is_refused(max_norm):
-    with pytest.raises(ValueError, match="max_norm"):
+    with pytest.raises(ValueError, match=f"^max_norm is {max_norm}, but must be 0 or more$"):
         clip_gradient_norm(arrays(1), max_norm)
 
 

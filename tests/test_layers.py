@@ -100,7 +100,7 @@ def test_errors_name_the_layer():
 
 
 def test_a_residual_connection_around_nothing_is_refused():
-    with pytest.raises(ValueError, match="residual_7: there is no layer"):
+    with pytest.raises(ValueError, match="residual_7: there are no layers"):
         residual(skip=0, name="residual_7")
 
 
@@ -234,7 +234,7 @@ def test_a_layer_twice_is_refused(make):
 
 
 def test_a_network_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="no layer"):
+    with pytest.raises(ValueError, match="no layers"):
         Sequential([])
 
 
@@ -313,6 +313,13 @@ def test_summary_keeps_its_columns_whatever_the_names():
         "inner (Sequential)           (None, 2)                 8",
     ]
     assert network.output_size == 2
+
+
+def test_names_unless_given():
+    assert dense().name == "dense" and BatchNormalization(3).name == "norm"
+    assert residual().name == residual().F.name == "residual"
+    assert residual(skip=2, name="r").F.name == "r"
+    assert Sequential([dense()]).name == "sequential"
 
 
 def test_representations_tell_what_a_layer_is():
@@ -495,7 +502,7 @@ def test_the_chart_of_a_network_whose_numbers_are_known():
     )
     assert network.chart(x, np.full((2, 2), 0.5), "Now").splitlines() == [
         "Now (one # a power of ten, 1e-10 to 1e+03)",
-        "layer       v signal, forward      ^ error, backward     gradient",
+        "layer       v signal runs down     ^ error runs up       gradient",
         "layer_0     2.8e+00 ###########    1.0e-03 ########       2.0e-03",
         "layer_1     2.8e-01 ##########     1.0e-02 #########      2.0e-02",
         "layer_2     2.8e-04 #######        1.0e+01 ############   1.4e+01",

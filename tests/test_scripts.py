@@ -441,7 +441,7 @@ def charts(text):
     for i, line in enumerate(lines):
         if line.endswith(" (one # a power of ten, 1e-10 to 1e+03)"):
             assert (
-                lines[i + 1] == "layer       v signal, forward      ^ error, backward     gradient"
+                lines[i + 1] == "layer       v signal runs down     ^ error runs up       gradient"
             )
             rows, i = [], i + 2
             number = r"(\d\.\de[+-]\d\d|nan|inf)"
