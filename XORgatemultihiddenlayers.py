@@ -118,9 +118,7 @@ def argument_parser(description):
     parser.set_defaults(epoch=0, loss_goal=LOSS_GOAL)
     add = parser.add_argument
     count = whole(1, 10 * MAX_LAYERS)
-    max_norm = number(
-        float, "0123456789.e+-inf", math.ulp(0), sys.float_info.max, "a number above 0"
-    )
+    limit = number(float, "0123456789.e+-inf", math.ulp(0), sys.float_info.max, "a number above 0")
     text = f"hidden layers, 1 to {10 * MAX_LAYERS}; the script asks if there is none"
     add("layers", metavar="LAYERS", nargs="?", type=count, help=text)
     add("--seed", type=whole(0, 2**32 - 1), default=SEED, help="seed of the initial weights")
@@ -132,7 +130,7 @@ def argument_parser(description):
     text = "normalize the input of each hidden layer: trains 10 plain layers"
     add("--batch-norm", action="store_true", help=text)
     text = "clip the gradient to this norm; inf does not clip, so that it may explode"
-    add("--max-norm", type=max_norm, default=MAX_NORM, help=text)
+    add("--max-norm", type=limit, default=MAX_NORM, help=text)
     text = "show signal, error and gradient of each layer, before and after training"
     add("--gradients", action="store_true", help=text)
     return parser

@@ -52,8 +52,7 @@ class Layer:
         x = np.asarray(x, dtype=float)
         if x.shape != self.x_shape:
             if x.ndim != 2 or x.shape[1] != self.input_size:
-                size = f"(batch, {self.input_size})"
-                raise ValueError(f"{self.name}: x is {x.shape}, but must be {size}")
+                raise ValueError(f"{self.name}: x is {x.shape}, not (batch, {self.input_size})")
             self.x_shape, self.y_shape = x.shape, (len(x), self.output_size)
         return x
 
@@ -234,9 +233,9 @@ class Sequential(Layer):
         for name, s, e, g in zip(names, signals, errors, gradients):
             lines.append(f"{name:<11.11}{s:8.1e} {bar(s):<13}{e:9.1e} {bar(e):<13}{g:9.1e}")
         ways = ("signal", signals[:-1], names[:-1]), ("error", errors[-2::-1], names[-2::-1])
-        ends = [f"the {what} ends at {to[way.index(0)]}" for what, way, to in ways if 0 in way]
+        ends = [f"The {what} ends at {to[way.index(0)]}." for what, way, to in ways if 0 in way]
         if ends:
-            return "\n".join([*lines, " and ".join(ends).capitalize() + "."])
+            return "\n".join([*lines, " ".join(ends)])
         passed = [f"{self.factor(way):.2f} of the {what}" for what, way, _ in ways]
         return "\n".join([*lines, f"A hidden layer passes on {' and '.join(passed)}."])
 

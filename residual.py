@@ -32,14 +32,12 @@ class ResidualConnection(Layer):
     ):
         self.name = options.setdefault("name", "residual")
         self.output_size = node_size
-        layers = []
+        F = []
         for _ in range(skip):
             if batch_norm:
-                layers.append(BatchNormalization(node_size, name=self.name))
-            layers.append(
-                Dense(node_size, node_size, activate_func, deriv_activate_func, **options)
-            )
-        self.F = layers[0] if len(layers) == 1 else Sequential(layers, name=self.name)
+                F.append(BatchNormalization(node_size, name=self.name))
+            F.append(Dense(node_size, node_size, activate_func, deriv_activate_func, **options))
+        self.F = F[0] if len(F) == 1 else Sequential(F, name=self.name)
 
     def __repr__(self):
         return f"ResidualConnection({self.F})"

@@ -93,7 +93,7 @@ def test_batches_of_any_size_may_follow_each_other(make):
 
 def test_errors_name_the_layer():
     network = Sequential([dense(name="a"), residual(skip=2, name="b"), dense(4, 1, name="c")])
-    with pytest.raises(ValueError, match=r"c: x is \(2, 3\), but must be \(batch, 4\)"):
+    with pytest.raises(ValueError, match=r"c: x is \(2, 3\), not \(batch, 4\)"):
         network.forward_prop(np.zeros((2, 3)))
     with pytest.raises(ValueError, match=r"b: x is \(2, 4\)"):
         network.layers[1].forward_prop(np.zeros((2, 4)))
@@ -522,16 +522,16 @@ def test_the_chart_counts_a_normalization_to_the_layer_that_it_precedes():
 @pytest.mark.parametrize(
     ("factors", "line"),
     [
-        ((1, 1, 0, 1, 1), "The signal ends at layer_2 and the error ends at layer_1."),
-        ((0, 1, 1, 1, 1), "The signal ends at layer_0."),
-        ((1, 1, 1, 1, 0), "The error ends at layer_3."),
-        ((1, 1, 1, 0, 1), "The signal ends at layer_3 and the error ends at layer_2."),
+        ((1, 1, 0, 1, 1), "The signal ends at Layer_2. The error ends at Layer_1."),
+        ((0, 1, 1, 1, 1), "The signal ends at Layer_0."),
+        ((1, 1, 1, 1, 0), "The error ends at Layer_3."),
+        ((1, 1, 1, 0, 1), "The signal ends at Layer_3. The error ends at Layer_2."),
     ],
 )
 def test_the_chart_names_where_an_exact_zero_stops_signal_and_error(factors, line):
     network = Sequential([linear(3, factor) for factor in factors])
     for i, layer in enumerate(network.layers):
-        layer.name = f"layer_{i}"
+        layer.name = f"Layer_{i}"
     assert network.chart(INPUT, TARGETS, "Now").splitlines()[-1] == line
 
 

@@ -326,7 +326,8 @@ BAD_NUMBERS = [
     ("option", "what", "value"),
     [(option, what, value) for option, what, values in BAD_NUMBERS for value in values],
 )
-def test_a_bad_number_gets_the_usual_error(option, what, value, capsys):
+def test_a_bad_number_gets_the_usual_error(option, what, value, capsys, monkeypatch):
+    monkeypatch.setenv("PYTHON_COLORS", "0")
     with pytest.raises(SystemExit) as stop:
         argument_parser("").parse_args([f"{option}={value}" if option else value])
     assert stop.value.code == 2
@@ -525,7 +526,7 @@ def test_a_dead_network_shows_equal_results_and_where_the_signal_ends():
     )
     assert results(text.splitlines()) == [0.5, 0.5, 0.5, 0.5]
     for _, rows, words in charts(text):
-        assert words == "The signal ends at dense_5 and the error ends at dense_8."
+        assert words == "The signal ends at dense_5. The error ends at dense_8."
         assert {gradient for _, _, _, gradient in rows} == {0.0}
         signals = dict(row[:2] for row in rows)
         assert signals["dense_4"] > 0 == signals["dense_5"]
