@@ -26,9 +26,7 @@ def clip_gradient_norm(grads, max_norm=0.25):
     """
     if not max_norm >= 0:
         raise ValueError(f"max_norm is {max_norm}, but must be 0 or more")
-    if not isinstance(grads, (list, np.ndarray)):
-        grads = list(grads)
-    arrays = [grads] if isinstance(grads, np.ndarray) else grads
+    arrays = [grads] if isinstance(grads, np.ndarray) else list(grads)
     for array in arrays:
         is_array = isinstance(array, np.ndarray) and array.flags.writeable
         if not is_array or array.dtype.kind != "f":
@@ -40,4 +38,4 @@ def clip_gradient_norm(grads, max_norm=0.25):
         factor = np.array(max_norm / total_norm)  # 0-d: faster than a number on small arrays
         for array in arrays:
             array *= factor
-    return grads
+    return grads if isinstance(grads, (list, np.ndarray)) else arrays

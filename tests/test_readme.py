@@ -87,6 +87,13 @@ def test_clipping_is_at_work_until_the_residual_stack_has_learned(monkeypatch):
     assert max(norms) == pytest.approx(10 * 0.25, rel=0.2)
 
 
+def test_a_hundred_residual_sigmoids_saturate_the_output_so_that_no_error_sets_out():
+    for seed in range(4):
+        network, _ = prepare(residual, f"100 --seed {seed}")
+        _, errors, _ = network.signal_error_gradient(X, network.forward_prop(X) - T)
+        assert errors[-2] < 1.1e-16 < 1 < errors[-1]
+
+
 def test_fifty_residual_tanh_layers_learn():
     network, args = prepare(residual, "50 --activation tanh")
     assert "1.05 of the signal and 1.11 of the error: it learns, in 149 epochs" in README

@@ -1,6 +1,6 @@
 """How often, and how fast, the two scripts learn XOR: the README's table.
 
-python tests/benchmarks/convergence.py 50    (20 minutes on two cores; 2 seeds: a minute)
+python tests/benchmarks/convergence.py 50    (40 minutes on two cores; 2 seeds: two minutes)
 """
 
 from runs import measure, print_table

@@ -1,6 +1,6 @@
 """How deep it can be: the README's table of 10 to 100 hidden layers.
 
-python tests/benchmarks/depth.py 6    (40 minutes on two cores; 2 seeds: a quarter of an hour)
+python tests/benchmarks/depth.py 4    (a quarter of an hour on two cores)
 """
 
 from runs import measure, print_table

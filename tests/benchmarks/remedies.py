@@ -1,6 +1,6 @@
 """What each remedy buys at 10 hidden layers: the README's table.
 
-python tests/benchmarks/remedies.py 20    (half an hour on two cores; 2 seeds: three minutes)
+python tests/benchmarks/remedies.py 16    (20 minutes on two cores; 2 seeds: three minutes)
 """
 
 from runs import measure, print_table
