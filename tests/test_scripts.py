@@ -114,10 +114,10 @@ def epochs(text, limit):
 
 def epoch_limit(script, layers):
     """Return the default, but for what would take long only to stall like its neighbours."""
-    return 5_000 if script == PLAIN and 7 <= layers <= 9 else 100_000
+    return 5_000 if script == PLAIN and 6 <= layers <= 9 else 100_000
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def runs(tmp_path_factory):
     """Every number of layers typed at each prompt: all at once, while the other tests go on.
 
@@ -578,7 +578,7 @@ class TestInterrupt:
 
     @pytest.mark.parametrize("options", [[], ["--gradients"]])
     def test_twice_at_once_in_training_shows_what_is_learned_so_far(self, script, options):
-        for _ in range(3):
+        for _ in range(2):
             with start(script, *self.ENDLESS, *options) as process:
                 first = self.wait_for_training(process)
                 process.send_signal(signal.SIGINT)
