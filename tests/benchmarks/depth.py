@@ -15,11 +15,11 @@ STACKS = {
 if __name__ == "__main__":
     cells = [(script, f"{n} {options}") for n in DEPTHS for script, options in STACKS.values()]
     rows = iter(measure(cells, __doc__))
-    heads = [f"{name}: solved | after | signal | error" for name in STACKS]
+    heads = [head for name in STACKS for head in (f"{name}: solved", "after", "signal", "error")]
     table = []
     for n in DEPTHS:
         table.append([f"{n}"])
         for _ in STACKS:
             solved, after, _, signal, error = next(rows)
             table[-1] += [solved, after, signal, error]
-    print_table(["hidden layers", *" | ".join(heads).split(" | ")], table)
+    print_table(["hidden layers", *heads], table)

@@ -9,7 +9,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from runs import SCRIPTS, prepare, quiet_train
+from runs import SCRIPTS, factors, prepare, quiet_train
 from XORgatemultihiddenlayers import EPOCHS, LOSS_GOAL, MAX_LAYERS, T, X
 
 CHECKPOINTS = np.unique(np.geomspace(1, EPOCHS, 100).astype(int))
@@ -48,9 +48,9 @@ def draw(curves):
             (errors[:-1], "s--", "error on its way back, right to left"),
         ]:
             below.semilogy(way, style, markersize=4, label=what)
-        factor = network.factor(signals[:-1]), network.factor(errors[-2::-1])
-        words = "A hidden layer passes on\n{:.2f} of the signal and {:.2f} of the error.".format(
-            *factor
+        signal, error = factors((script, f"{MAX_LAYERS}"))
+        words = (
+            f"A hidden layer passes on\n{signal:.2f} of the signal and {error:.2f} of the error."
         )
         below.text(
             0.5, 0.86 - 0.2 * (script == "residual"), words, ha="center", transform=below.transAxes
