@@ -9,6 +9,7 @@ import pytest
 from activations import ACTIVATIONS
 from layers import BatchNormalization, Dense, Sequential
 from residual import ResidualConnection
+from ulp import moved
 from XORgatemultihiddenlayers import T, X, argument_parser, build_network, dense, train
 from XORgateresidualconnectionlayers import residual, residual_parser
 
@@ -182,8 +183,9 @@ def test_signal_and_error_shrink_in_the_plain_stack_alone(seed):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_at_the_stall_signal_and_error_keep_their_slopes_and_the_gradient_is_flat(seed):
+def test_at_the_stall_signal_and_error_keep_their_slopes_and_the_gradient_is_flat(seed, copy):
     network, args = network_of(dense, "--seed", str(seed), "--epochs", "2500")
+    moved(network, copy)
     with contextlib.redirect_stdout(io.StringIO()):
         assert train(network, args) == pytest.approx(0.5, abs=1e-6)
     y = network.forward_prop(X)

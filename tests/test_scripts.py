@@ -14,6 +14,8 @@ import numpy as np
 import pexpect
 import pytest
 
+import XORgatemultihiddenlayers as plain_script
+from ulp import moved
 from XORgatemultihiddenlayers import argument_parser, ask_layer_count, build_network, dense
 from XORgateresidualconnectionlayers import residual, residual_parser
 
@@ -520,6 +522,7 @@ def test_skip_2_counts_40_parameters_a_row():
     assert "Total params: 97" in lines
 
 
+@pytest.mark.trained
 def test_a_dead_network_shows_equal_results_and_where_the_signal_ends():
     text = run_without_a_word(
         PLAIN, *"10 --activation relu --seed 1 --epochs 100 --gradients".split()
@@ -669,6 +672,7 @@ class TestTerminal:
 
 @each_script
 @pytest.mark.parametrize("layers", range(1, 11))
+@pytest.mark.trained
 def test_the_main_job(runs, script, layers):
     text = runs(script, layers)
     assert text.isascii() and text.endswith("\n")
@@ -695,17 +699,38 @@ def test_the_main_job(runs, script, layers):
         assert distances == [0.5, 0.5, 0.5, 0.5]
 
 
+@pytest.fixture
+def printed(runs, copy, monkeypatch, capsys):
+    """Return what a copy prints: copy 0 as a script, another one in this process."""
+
+    def text(script, options):
+        if copy:
+            build = plain_script.build_network
+            monkeypatch.setattr(
+                plain_script, "build_network", lambda *args: moved(build(*args), copy)
+            )
+            monkeypatch.setattr(sys, "argv", [script, *(options or ["10"])])
+            parts = {
+                PLAIN: (dense, "hidden layers", argument_parser("")),
+                RESIDUAL: (residual, "residual connected hidden layers", residual_parser()),
+            }
+            assert plain_script.main(*parts[script]) == 0
+            text = capsys.readouterr().out
+            return text if options else f"{PROMPT[script]}10\n{text}"
+        if options:
+            return run_without_a_word(script, *options)
+        return runs(script, 10).replace(PROMPT[script], PROMPT[script] + "10\n")
+
+    return text
+
+
 @pytest.mark.parametrize(("script", "options", "shown"), captures())
-def test_the_readme_shows_what_is_printed(runs, script, options, shown):
-    if options:
-        text = run_without_a_word(script, *options)
-    else:
-        text = runs(script, 10).replace(PROMPT[script], PROMPT[script] + "10\n")
-    printed = text.splitlines()
+def test_the_readme_shows_what_is_printed(printed, script, options, shown):
+    lines = printed(script, options).splitlines()
     position = 0
     for part in "\n".join(shown).split("\n...\n"):
         part = part.removeprefix("...\n").removesuffix("\n...").splitlines()
-        while not all(map(same, part, printed[position : position + len(part)])):
+        while not all(map(same, part, lines[position : position + len(part)])):
             position += 1
-            assert position + len(part) <= len(printed), part
+            assert position + len(part) <= len(lines), part
         position += len(part)
