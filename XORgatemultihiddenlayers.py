@@ -8,7 +8,6 @@ XORgateresidualconnectionlayers.py mends that.
 import argparse
 import contextlib
 import errno
-import math
 import os
 import signal
 import sys
@@ -16,13 +15,16 @@ import sys
 import numpy as np
 
 from activations import ACTIVATIONS, deriv_sigmoid, sigmoid
-from clipping import clip_gradient_norm
-from layers import INITIALIZERS, BatchNormalization, Dense, Sequential
+from clipping import clip_gradient_norm, global_norm
+from layers import INITIALIZERS, BatchNormalization, Dense, Sequential, cut
 
 X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 T = np.array([[0.0], [1.0], [1.0], [0.0]])  # the targets, x0 XOR x1
 
 NODES = 4
+ACTIVATION = "sigmoid"  # the chapter's, whose slope, at most 1/4, makes the gradient vanish
+INIT = "glorot"  # keeps the size of signal and error, where the slope is 1
+GAIN = 1.0  # of the initial W: 4 mends the sigmoid, 3 makes tanh explode
 LEARNING_RATE = 1.0  # of plain gradient descent: Adam would rescale, and hide, a vanishing gradient
 MAX_NORM = 0.25  # the chapter's; without clipping, most deep residual stacks fail at this rate
 LOSS_GOAL = 1e-5  # then every result is within 0.005 of its target
@@ -31,63 +33,126 @@ SEED = 0
 MAX_LAYERS = 10  # at the question, as in the chapter; the command line takes ten times as many
 
 
-def dense(i, f, deriv_f, args, **options):
+def dense(i, f, deriv_f, *, batch_norm=False, **weights):
     """Return hidden layer i, f(x W + b): the one thing that the residual script replaces."""
-    norm = [BatchNormalization(NODES, name=f"norm_{i}")] if args.batch_norm else []
-    return [*norm, Dense(NODES, NODES, f, deriv_f, name=f"dense_{i}", **options)]
+    norm = [BatchNormalization(NODES, name=f"norm_{i}")] if batch_norm else []
+    return [*norm, Dense(NODES, NODES, f, deriv_f, name=f"dense_{i}", **weights)]
 
 
-def build_network(hidden_layer, args):
-    f, deriv_f = ACTIVATIONS[args.activation]
-    options = {"initializer": args.init, "rng": np.random.default_rng(args.seed)}
-    layers = [Dense(2, NODES, f, deriv_f, name="dense_in", **options)]
-    for i in range(args.layers):
-        layers += hidden_layer(i, f, deriv_f, args, **options)
-    layers.append(Dense(NODES, 1, sigmoid, deriv_sigmoid, name="dense_out", **options))
+def build_network(
+    hidden_layer, n, *, activation=ACTIVATION, init=INIT, gain=GAIN, seed=SEED, **options
+):
+    """Return dense_in, n hidden layers and dense_out; options are those of hidden_layer."""
+    f, deriv_f = ACTIVATIONS[activation]
+    weights = {"initializer": init, "gain": gain, "rng": np.random.default_rng(seed)}
+    layers = [Dense(2, NODES, f, deriv_f, name="dense_in", **weights)]
+    for i in range(n):
+        layers += hidden_layer(i, f, deriv_f, **options, **weights)
+    layers.append(Dense(NODES, 1, sigmoid, deriv_sigmoid, name="dense_out", **weights))
     return Sequential(layers)
 
 
-def train(network, args):
-    """Train for args.epochs, or until the loss is args.loss_goal; args.epoch counts those done."""
-    for epoch in range(1, args.epochs + 1):
+def train(network, epochs=EPOCHS, learning_rate=LEARNING_RATE, max_norm=MAX_NORM):
+    """Train, and yield (epoch, the loss before its update) after each update."""
+    for epoch in range(1, epochs + 1):
         y = network.forward_prop(X)
         error = y - T
         loss = np.vdot(error, error) / 2  # L = sum (y - t)^2 / 2
         network.back_prop(error)  # dL/dy = y - t
-        grads = clip_gradient_norm(network.get_grads(), args.max_norm)
+        grads = clip_gradient_norm(network.get_grads(), max_norm)
         for param, grad in zip(network.get_params(), grads):
-            param -= LEARNING_RATE * grad
-        args.epoch = epoch
-        last = loss <= args.loss_goal or epoch == args.epochs
-        if last or epoch == 1 or epoch % 1000 == 0:
-            print(f"epoch: {epoch} / {args.epochs} Loss = {loss:.6f}")
-        if last:
-            return loss
+            param -= learning_rate * grad
+        yield epoch, loss
 
 
 def print_results(network):
-    print("\nx0 XOR x1 => result")
-    print(24 * "=")
+    print("\nx0 XOR x1 => result", 24 * "=", sep="\n")
     for (x0, x1), (y,) in zip(X, network.forward_prop(X)):
         print(f"{x0:.0f} XOR {x1:.0f} => {y:.4f}")
     print(24 * "=")
 
 
-def print_chart(network, heading):
-    print(network.chart(X, network.forward_prop(X) - T, heading))
-
-
-def run(hidden_layer, args):
-    network = build_network(hidden_layer, args)
+def run(
+    hidden_layer, n, *, epochs=EPOCHS, learning_rate=LEARNING_RATE, max_norm=MAX_NORM,
+    gradients=False, interrupted=lambda: False, **options,
+):  # fmt: skip
+    """Print the whole experiment, until it has learned, or interrupted() says to stop."""
+    network = build_network(hidden_layer, n, **options)
     print(network.summary())
-    if args.gradients:
-        print_chart(network, "Before training")
+    if gradients:
+        print(chart(network, n, "Before training"))
+    epoch = 0
     try:
-        train(network, args)
-    finally:  # also where the gradient stops being finite
-        if args.gradients:
-            print_chart(network, f"After {args.epoch} epoch{'s' * (args.epoch != 1)}")
+        for epoch, loss in train(network, epochs, learning_rate, max_norm):
+            last = loss <= LOSS_GOAL or epoch == epochs or interrupted()
+            if last or epoch == 1 or epoch % 1000 == 0:
+                print(f"epoch: {epoch} / {epochs} Loss = {loss:.6f}")
+            if last:
+                break
+    except FloatingPointError as error:
+        raise FloatingPointError(f"epoch {epoch + 1}: {error}") from None
+    finally:
+        if gradients:
+            print(chart(network, n, f"After {epoch} epoch{'s' * (epoch != 1)}"))
         print_results(network)
+
+
+# ---- Why: what each layer passes on, for --gradients ----
+
+
+def signal_error_gradient(network):
+    """Return (name, signal, error, gradient) of each layer: norms over all samples and units.
+
+    signal    |y - mean of y over the batch|: what still tells the samples apart
+    error     |dL/dy|: what comes back to the same place
+    gradient  |dL/dparams|
+    """
+    y, rows = X, []
+    for name, layer in zip(network.names(), network.layers):
+        y = layer.forward_prop(y)
+        d = y - y[0]  # exactly 0 where the samples are equal, however their mean is rounded
+        rows.append([name, global_norm([d - d.mean(axis=0)])])
+    error = y - T
+    for row, layer in zip(reversed(rows), reversed(network.layers)):
+        row.append(global_norm([error]))
+        error = layer.back_prop(error)
+        row.append(global_norm(layer.get_grads()))
+    return rows
+
+
+def passed_on(rows, n):
+    """Return (what, factor, end) for signal and error: one of n hidden layers passes on factor, a
+    geometric mean; 0 where an exact zero stops what travels, first at the layer named end.
+    """
+    names, signals, errors, _ = zip(*rows[:-1])  # dense_in's output to the last hidden layer's
+    ways = []
+    for what, values, names in ("signal", signals, names), ("error", errors[::-1], names[::-1]):
+        end = names[values.index(0)] if 0 in values else ""
+        ways.append((what, 0.0 if end else (values[-1] / values[0]) ** (1 / n), end))
+    return ways
+
+
+def chart(network, n, heading):
+    """Return the three norms of each layer, and what one of n hidden layers passes on."""
+    rows = signal_error_gradient(network)
+    lines = [f"{heading} (one # a power of ten, 1e-09 to 1e+04)"]
+    lines.append("layer       v signal, read down  ^ error dL/dy, read up  gradient")
+    for name, s, e, g in rows:
+        lines.append(f"{cut(name, 11):<11} {s:7.1e} {bar(s):<13} {e:8.1e} {bar(e):<13} {g:8.1e}")
+    ways = passed_on(rows, n)
+    ends = " ".join(f"The {what} ends at {cut(end, 11)}." for what, _, end in ways if end)
+    passed = " and ".join(f"{factor:.2f} of the {what}" for what, factor, _ in ways)
+    return "\n".join([*lines, ends or f"A hidden layer passes on {passed}."])
+
+
+def bar(value):
+    """Return one # a power of ten, from 1e-09 to 1e+04; < and > are beyond, a zero has none."""
+    value = float(f"{value:.1e}")  # as the chart shows it
+    if value >= 1e4:
+        return 12 * "#" + ">"
+    if value >= 1e-9:
+        return "#" * int(np.log10(value) + 10)
+    return "<" if value > 0 else ""
 
 
 # ---- The command line: options, question, Ctrl-C, pipes, exit status ----
@@ -113,26 +178,22 @@ def whole(low, high):
 
 
 def argument_parser(description):
-    show_defaults = argparse.ArgumentDefaultsHelpFormatter
-    parser = argparse.ArgumentParser(description=description, formatter_class=show_defaults)
-    parser.set_defaults(epoch=0, loss_goal=LOSS_GOAL)
-    add = parser.add_argument
-    count = whole(1, 10 * MAX_LAYERS)
-    limit = number(float, "0123456789.e+-inf", math.ulp(0), sys.float_info.max, "a number above 0")
-    text = f"hidden layers, 1 to {10 * MAX_LAYERS}; the script asks if there is none"
-    add("layers", metavar="LAYERS", nargs="?", type=count, help=text)
+    """Return a parser; a switch that is not given leaves the default to who takes it."""
+    parser = argparse.ArgumentParser(description=description, argument_default=argparse.SUPPRESS)
+    parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
+    add, count = parser.add_argument, whole(1, 10 * MAX_LAYERS)
+    above_0 = number(float, "0123456789.e+-inf", 5e-324, sys.float_info.max, "a number above 0")
+    text = f"hidden layers, 1 to {10 * MAX_LAYERS}; %(default)s: the script asks"
+    add("layers", metavar="LAYERS", nargs="?", type=count, default=None, help=text)
     add("--seed", type=whole(0, 2**32 - 1), default=SEED, help="seed of the initial weights")
     add("--epochs", type=whole(1, 10**9), default=EPOCHS, help="train for at most this many epochs")
-    text = "of all layers but dense_out: tanh trains 10 plain layers, relu may die"
-    add("--activation", choices=ACTIVATIONS, default="sigmoid", help=text)
-    text = "initial weights: he is meant for relu, uniform is U[0, 1) and often fails"
-    add("--init", choices=INITIALIZERS, default="glorot", help=text)
-    text = "normalize the input of each hidden layer: trains 10 plain layers"
-    add("--batch-norm", action="store_true", help=text)
-    text = "clip the gradient to this norm; inf does not clip, so that it may explode"
-    add("--max-norm", type=limit, default=MAX_NORM, help=text)
-    text = "show signal, error and gradient of each layer, before and after training"
-    add("--gradients", action="store_true", help=text)
+    add("--activation", choices=ACTIVATIONS, default=ACTIVATION, help="of all but dense_out")
+    add("--init", choices=INITIALIZERS, default=INIT, help="initial weights; he is meant for relu")
+    add("--gain", type=above_0, default=GAIN, help="factor of each initial W: try 4, or tanh and 3")
+    add("--batch-norm", action="store_true", help="normalize the input of each hidden layer")
+    add("--learning-rate", "--lr", type=above_0, default=LEARNING_RATE, help="size of a step")
+    add("--max-norm", type=above_0, default=MAX_NORM, help="clip longer gradients; inf: do not")
+    add("--gradients", action="store_true", help="chart signal, error and gradient by layer")
     return parser
 
 
@@ -148,41 +209,39 @@ def ask_layer_count(kind):
 
 def main(hidden_layer, kind, parser):
     """Run the experiment as the command line says; return the exit status."""
-    args = argparse.Namespace(layers=None)
+    status, failure, n, interrupted = 1, "", None, False
 
     def interrupt(signum, frame):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # whatever else is pressed, the results come
+        nonlocal interrupted
+        again, interrupted = interrupted, True  # this epoch is the last
         with contextlib.suppress(OSError):
             os.write(2, b"\n")  # leave the line of the ^C
-        if args.layers is None:
+        if n is None and not again:
             raise KeyboardInterrupt
-        args.loss_goal = math.inf  # this epoch is the last
 
-    status, failure = 1, ""
     try:
         for name, mode in ("stdin", "r"), ("stdout", "w"), ("stderr", "w"):
             if getattr(sys, name) is None:  # closed
                 setattr(sys, name, open(os.open(os.devnull, os.O_RDWR), mode, closefd=False))
-        with contextlib.suppress(AttributeError):  # IDLE's streams cannot, and need not
-            sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+        with contextlib.suppress(AttributeError, ValueError):  # IDLE's; what was read from before
             sys.stdout.reconfigure(line_buffering=True)  # each line reaches a pipe as it is printed
+            sys.stdin.reconfigure(encoding="utf-8", errors="replace")
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not in the background
-            signal.signal(signal.SIGINT, interrupt)
-        parser.parse_args(namespace=args)
-        if [] in vars(args).values():
+            with contextlib.suppress(ValueError):  # not in a thread
+                signal.signal(signal.SIGINT, interrupt)
+        options = vars(parser.parse_args())
+        if [] in options.values():
             parser.error("-- is no value")  # of --seed=--, which Python before 3.12.2 lets pass
-        args.layers = args.layers or ask_layer_count(kind)
+        n = options.pop("layers") or ask_layer_count(kind)
         with np.errstate(all="ignore"):
-            run(hidden_layer, args)
-        status = 130 if args.loss_goal == math.inf else 0
+            run(hidden_layer, n, interrupted=lambda: interrupted, **options)
+        status = 130 if interrupted else 0
     except KeyboardInterrupt:
         status = 130
     except EOFError:
         failure = "\nerror: the input ended before a number of hidden layers"
-    except FloatingPointError as error:
-        failure = f"error: epoch {args.epoch + 1}: {error}"
-    except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.EINVAL):  # as after | head; EINVAL on Windows
+    except (FloatingPointError, OSError) as error:
+        if getattr(error, "errno", 0) not in (errno.EPIPE, errno.EINVAL):  # | head; on Windows
             failure = f"error: {error}"
     finally:
         for stream, text in (sys.stdout, ""), (sys.stderr, failure and f"{failure}\n"):
@@ -191,6 +250,8 @@ def main(hidden_layer, kind, parser):
                 stream.flush()
             except OSError:  # Python shall not try again at its exit
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if signal.getsignal(signal.SIGINT) is interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
     return status
 
 

@@ -10,10 +10,9 @@ from residual import ResidualConnection
 from XORgatemultihiddenlayers import NODES, argument_parser, main, whole
 
 
-def residual(i, f, deriv_f, args, **options):
+def residual(i, f, deriv_f, **options):
     """Return hidden layer i, x + f(x W + b): the one thing that differs from the plain script."""
-    options.update(skip=args.skip, batch_norm=args.batch_norm, name=f"residual_{i}")
-    return [ResidualConnection(NODES, f, deriv_f, **options)]
+    return [ResidualConnection(NODES, f, deriv_f, name=f"residual_{i}", **options)]
 
 
 def residual_parser():

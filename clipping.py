@@ -10,7 +10,7 @@ import numpy as np
 
 def global_norm(arrays):
     """Return the L2 norm over a list of arrays, also where its square over- or underflows."""
-    flat = np.concatenate([array.ravel() for array in arrays] or [[]], dtype=float)
+    flat = np.concatenate([np.asarray(array).ravel() for array in arrays] or [[]], dtype=float)
     square = np.vdot(flat, flat)
     if 1e-200 < square < 1e200:
         return math.sqrt(square)
@@ -28,14 +28,16 @@ def clip_gradient_norm(grads, max_norm=0.25):
         raise ValueError(f"max_norm is {max_norm}, but must be 0 or more")
     arrays = [grads] if isinstance(grads, np.ndarray) else list(grads)
     for array in arrays:
-        is_array = isinstance(array, np.ndarray) and array.flags.writeable
-        if not is_array or array.dtype.kind != "f":
-            raise TypeError(f"{array!r:.40} is no array of floats that can be scaled in place")
+        is_array = isinstance(array, np.ndarray) and not isinstance(array, np.ma.MaskedArray)
+        if not (is_array and array.dtype.kind == "f" and array.flags.writeable):
+            shown = " ".join(repr(array).split())[:40]
+            raise TypeError(f"{shown} is no array of floats that can be scaled in place")
     total_norm = global_norm(arrays)
     if not math.isfinite(total_norm):
         raise FloatingPointError(f"the norm of the gradient is {total_norm}")
     if total_norm > max_norm:
         factor = np.array(max_norm / total_norm)  # 0-d: faster than a number on small arrays
-        for array in arrays:
-            array *= factor
+        scaled = [np.multiply(array, factor, dtype=float) for array in arrays]
+        for array, values in zip(arrays, scaled):  # all at last: two may share their memory
+            array[...] = values
     return grads if isinstance(grads, (list, np.ndarray)) else arrays

@@ -3,10 +3,10 @@
 He et al. 2016, "Identity Mappings in Deep Residual Networks".
 """
 
-from layers import BatchNormalization, Dense, Layer, Sequential
+from layers import BatchNormalization, Dense, Sequential, as_floats
 
 
-class ResidualConnection(Layer):
+class ResidualConnection(Sequential):
     """y = x + F(x), where F is `skip` Dense layers of node_size units.
 
     Forward, skip=1:                             skip=2:
@@ -22,34 +22,25 @@ class ResidualConnection(Layer):
                   +---- 1 ----+                            +------- 1 ------+
 
     With batch_norm, F has a BatchNormalization before each Dense: the path of the 1 stays bare.
-    options go to Dense: name, initializer and rng.
+    weights are Dense's initializer, gain and rng.
     """
 
     type_name = "Dense"  # as in the chapter's summary: the identity has no parameters
 
     def __init__(
-        self, node_size, activate_func, deriv_activate_func, *, skip=1, batch_norm=False, **options
-    ):
-        self.name = options.setdefault("name", "residual")
-        self.output_size = node_size
-        F = []
+        self, node_size, activate_func, deriv_activate_func, *,
+        skip=1, batch_norm=False, name="residual", **weights,
+    ):  # fmt: skip
+        f, F = (activate_func, deriv_activate_func), []
         for _ in range(skip):
-            if batch_norm:
-                F.append(BatchNormalization(node_size, name=self.name))
-            F.append(Dense(node_size, node_size, activate_func, deriv_activate_func, **options))
-        self.F = F[0] if len(F) == 1 else Sequential(F, name=self.name)
-
-    def __repr__(self):
-        return f"ResidualConnection({self.F})"
-
-    def get_params(self):
-        return self.F.get_params()
-
-    def get_grads(self):
-        return self.F.get_grads()
+            F += [BatchNormalization(node_size, name=name)] if batch_norm else []
+            F += [Dense(node_size, node_size, *f, name=name, **weights)]
+        super().__init__(F, name=name)
 
     def forward_prop(self, x):
-        return x + self.F.forward_prop(x)
+        x = as_floats(x)
+        return x + super().forward_prop(x)  # x + F(x)
 
     def back_prop(self, grads):
-        return grads + self.F.back_prop(grads)  # grads: the path of the 1
+        grads = as_floats(grads)
+        return grads + super().back_prop(grads)  # grads: the path of the 1

@@ -1,17 +1,23 @@
 """Back propagation against derivatives taken from the forward pass alone."""
 
-import contextlib
-import io
-
 import numpy as np
 import pytest
 
 from activations import ACTIVATIONS
+from clipping import global_norm
 from layers import BatchNormalization, Dense, Sequential
 from residual import ResidualConnection
 from ulp import moved
-from XORgatemultihiddenlayers import T, X, argument_parser, build_network, dense, train
-from XORgateresidualconnectionlayers import residual, residual_parser
+from XORgatemultihiddenlayers import (
+    T,
+    X,
+    build_network,
+    dense,
+    passed_on,
+    signal_error_gradient,
+    train,
+)
+from XORgateresidualconnectionlayers import residual
 
 KINDS = {
     "dense": lambda f, rng: Dense(3, 3, *f, rng=rng),
@@ -96,20 +102,6 @@ def test_back_prop_of_a_deep_stack(kind):
     check_back_prop(make_stack(5 * [kind, "dense"], "tanh", rng), rng)
 
 
-def test_back_prop_of_batch_normalization_that_no_longer_trains():
-    rng = np.random.default_rng(3)
-    layer = make_layer("norm", "tanh", rng)
-    layer.forward_prop(rng.normal(2, 3, size=(7, 3)))
-    layer.training = False
-    check_back_prop(layer, rng)
-
-
-def network_of(hidden_layer, *command_line):
-    parser = residual_parser() if hidden_layer is residual else argument_parser("")
-    args = parser.parse_args(["10", *command_line])
-    return build_network(hidden_layer, args), args
-
-
 def forward(hidden_layer, y, arrays):
     """Return the outputs of the layers with the parameters arrays, y being the first one's input.
 
@@ -135,7 +127,7 @@ def complex_step(function, array):
 
 @pytest.mark.parametrize("hidden_layer", [dense, residual])
 def test_back_prop_of_the_experiment(hidden_layer):
-    network, _ = network_of(hidden_layer)
+    network = build_network(hidden_layer, 10)
     params = network.get_params()
     y = network.forward_prop(X)
     dx = network.back_prop(y - T)
@@ -150,45 +142,46 @@ def test_back_prop_of_the_experiment(hidden_layer):
         assert relative_error(grad, numeric) < 1e-9, f"array {i}"
 
 
-def spans(values):
-    return [max(way) / min(way) for way in values]
-
-
 @pytest.mark.parametrize("seed", range(10))
-def test_signal_and_error_shrink_in_the_plain_stack_alone(seed):
-    for hidden_layer in (dense, residual):
-        network, _ = network_of(hidden_layer, "--seed", str(seed))
-        y = network.forward_prop(X)
-        signals, errors, gradients = network.signal_error_gradient(X, y - T)
+@pytest.mark.parametrize("hidden_layer", [dense, residual])
+def test_signal_and_error_shrink_in_the_plain_stack_alone(hidden_layer, seed):
+    network = build_network(hidden_layer, 10, seed=seed)
+    rows = signal_error_gradient(network)
+    names, signals, errors, gradients = zip(*rows)
+    assert list(names) == network.names()
 
-        params = network.get_params()
-        outputs = forward(hidden_layer, X, params)
-        for i, output in enumerate(outputs):
-            signal = np.linalg.norm(output - output.mean(axis=0))
-            assert signals[i] == pytest.approx(signal, rel=1e-6, abs=0)
+    y = network.forward_prop(X)
+    params = network.get_params()
+    for i, output in enumerate(forward(hidden_layer, X, params)):
+        signal = np.linalg.norm(output - output.mean(axis=0))
+        assert signals[i] == pytest.approx(signal, rel=1e-6, abs=0)
 
-            def loss(output, rest=params[i + 1 :]):
-                return np.vdot(y - T, [output, *forward(hidden_layer, output, rest)][-1])
+        def loss(output, rest=params[i + 1 :]):
+            return np.vdot(y - T, [output, *forward(hidden_layer, output, rest)][-1])
 
-            error = np.linalg.norm(complex_step(loss, output))
-            assert errors[i] == pytest.approx(error, rel=1e-9, abs=0)
+        error = np.linalg.norm(complex_step(loss, output))
+        assert errors[i] == pytest.approx(error, rel=1e-9, abs=0)
 
-        hidden = network.factor(signals[:-1]), network.factor(errors[-2::-1])
-        if hidden_layer is dense:
-            assert all(0.15 < factor < 0.3 for factor in hidden)
-            assert gradients[0] / gradients[-1] < 1e-5
-        else:
-            assert all(0.9 < factor < 1.2 for factor in hidden)
-            assert 1e-3 < gradients[0] / gradients[-1] < 1e3
+    network.back_prop(y - T)
+    assert gradients == tuple(global_norm(layer.get_grads()) for layer in network.layers)
+
+    (_, forth, _), (_, back, _) = passed_on(rows, 10)
+    assert forth == pytest.approx((signals[-2] / signals[0]) ** 0.1, rel=1e-12)
+    assert back == pytest.approx((errors[0] / errors[-2]) ** 0.1, rel=1e-12)
+    if hidden_layer is dense:
+        assert 0.15 < forth < 0.3 and 0.15 < back < 0.3
+        assert gradients[0] / gradients[-1] < 1e-5
+    else:
+        assert 0.9 < forth < 1.2 and 0.9 < back < 1.2
+        assert 1e-3 < gradients[0] / gradients[-1] < 1e3
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_at_the_stall_signal_and_error_keep_their_slopes_and_the_gradient_is_flat(seed, copy):
-    network, args = network_of(dense, "--seed", str(seed), "--epochs", "2500")
-    moved(network, copy)
-    with contextlib.redirect_stdout(io.StringIO()):
-        assert train(network, args) == pytest.approx(0.5, abs=1e-6)
-    y = network.forward_prop(X)
-    signal, error, gradient = spans(network.signal_error_gradient(X, y - T))
+    network = moved(build_network(dense, 10, seed=seed), copy)
+    *_, (_, loss) = train(network, epochs=2500)
+    assert loss == pytest.approx(0.5, abs=1e-6)
+    _, *columns = zip(*signal_error_gradient(network))
+    signal, error, gradient = (max(column) / min(column) for column in columns)
     assert signal > 1e5 and error > 1e5
     assert gradient < 100

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import re
 import subprocess
 import sys
@@ -13,32 +14,37 @@ import pytest
 import XORgatemultihiddenlayers as plain_script
 from clipping import global_norm
 from ulp import moved
-from XORgatemultihiddenlayers import T, X, argument_parser, build_network, dense, train
-from XORgateresidualconnectionlayers import residual, residual_parser
+from XORgatemultihiddenlayers import (
+    LOSS_GOAL,
+    T,
+    X,
+    build_network,
+    dense,
+    passed_on,
+    signal_error_gradient,
+    train,
+)
+from XORgateresidualconnectionlayers import residual
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def prepare(hidden_layer, command_line, copy=0):
-    parser = residual_parser() if hidden_layer is residual else argument_parser("")
-    args = parser.parse_args(command_line.split())
-    return moved(build_network(hidden_layer, args), copy), args
+def trained(network, goal=0.0, **options):
+    """Train to this loss; return the last (epoch, loss)."""
+    for epoch, loss in train(network, **options):
+        if loss <= goal:
+            break
+    return epoch, loss
 
 
-def quiet_train(network, args):
-    with contextlib.redirect_stdout(io.StringIO()):
-        return train(network, args)
-
-
-def factors(network):
-    signals, errors, _ = network.signal_error_gradient(X, network.forward_prop(X) - T)
-    return network.factor(signals[:-1]), network.factor(errors[-2::-1])
+def factors(network, n=10):
+    return [factor for _, factor, _ in passed_on(signal_error_gradient(network), n)]
 
 
 def test_a_plain_hidden_layer_passes_on_a_fifth():
     assert "passes on 0.21 (geometric mean; median of 50 seeds; 0.23 with this one)" in README
-    found = [factors(prepare(dense, f"10 --seed {seed}")[0]) for seed in range(50)]
+    found = [factors(build_network(dense, 10, seed=seed)) for seed in range(50)]
     assert np.median(found, axis=0) == pytest.approx([0.21, 0.21], abs=0.005)
     assert found[0] == pytest.approx([0.23, 0.23], abs=0.005)
     assert 0.21**10 == pytest.approx(2e-7, rel=0.2)
@@ -46,7 +52,7 @@ def test_a_plain_hidden_layer_passes_on_a_fifth():
 
 def test_glorot_weights_alone_pass_on_about_all():
     rng = np.random.default_rng(0)
-    network, _ = prepare(dense, "50")
+    network = build_network(dense, 50)
     x = np.linalg.qr(rng.normal(size=(4, 4)))[0]
     gains = [np.linalg.norm(x @ Wb[:-1]) / 2 for Wb in network.get_params()[1:-1]]
     assert np.mean(gains) == pytest.approx(1, abs=0.05)
@@ -54,14 +60,14 @@ def test_glorot_weights_alone_pass_on_about_all():
 
 def test_the_mean_is_learned_within_ten_epochs(copy):
     for seed in range(5):
-        network, args = prepare(dense, f"10 --seed {seed} --epochs 10", copy)
-        assert quiet_train(network, args) == pytest.approx(4 * 0.5**2 / 2, abs=1e-5)
+        network = moved(build_network(dense, 10, seed=seed), copy)
+        assert trained(network, epochs=10)[1] == pytest.approx(4 * 0.5**2 / 2, abs=1e-5)
 
 
 def test_at_the_stall_the_pattern_of_xor_cancels_nearly_all_of_the_signal(copy):
     assert "a factor of 25 to 60" in README
-    network, args = prepare(dense, "10 --epochs 2500", copy)
-    quiet_train(network, args)
+    network = moved(build_network(dense, 10), copy)
+    trained(network, epochs=2500)
     pattern = (T - 0.5).T  # of the four errors: of length 1
     y = X
     for layer in network.layers[:-1]:
@@ -71,7 +77,7 @@ def test_at_the_stall_the_pattern_of_xor_cancels_nearly_all_of_the_signal(copy):
 
 
 def test_the_deep_residual_stack_of_seed_0_begins_saturated():
-    network, _ = prepare(residual, "10")
+    network = build_network(residual, 10)
     assert network.forward_prop(X) == pytest.approx(1, abs=5e-4)
 
 
@@ -83,9 +89,9 @@ def test_clipping_is_at_work_until_the_residual_stack_has_learned(monkeypatch, c
         return clip(grads, max_norm)
 
     monkeypatch.setattr(plain_script, "clip_gradient_norm", clip_gradient_norm)
-    network, args = prepare(residual, "10", copy)
-    args.loss_goal = 0.01
-    assert quiet_train(network, args) <= 0.01 and len(norms) == args.epoch
+    network = moved(build_network(residual, 10), copy)
+    epoch, loss = trained(network, goal=0.01)
+    assert loss <= 0.01 and len(norms) == epoch
     share = np.mean(np.array(norms) > 0.25)
     assert "at work in 98 % of the epochs" in README and share == pytest.approx(0.98, abs=0.015)
     assert max(norms) == pytest.approx(10 * 0.25, rel=0.2)
@@ -93,17 +99,16 @@ def test_clipping_is_at_work_until_the_residual_stack_has_learned(monkeypatch, c
 
 def test_a_hundred_residual_sigmoids_saturate_the_output_so_that_no_error_sets_out():
     for seed in range(4):
-        network, _ = prepare(residual, f"100 --seed {seed}")
-        _, errors, _ = network.signal_error_gradient(X, network.forward_prop(X) - T)
-        assert errors[-2] < 1.1e-16 < 1 < errors[-1]
+        rows = signal_error_gradient(build_network(residual, 100, seed=seed))
+        assert rows[-2][2] < 1.1e-16 < 1 < rows[-1][2]
 
 
 def test_fifty_residual_tanh_layers_learn(copy):
-    network, args = prepare(residual, "50 --activation tanh", copy)
+    network = moved(build_network(residual, 50, activation="tanh"), copy)
     assert "1.05 of the signal and 1.11 of the error: it learns, in about 150 epochs" in README
-    assert factors(network) == pytest.approx((1.05, 1.11), abs=0.005)
-    quiet_train(network, args)
-    assert 100 <= args.epoch <= 200
+    assert factors(network, 50) == pytest.approx([1.05, 1.11], abs=0.005)
+    epoch, loss = trained(network, goal=LOSS_GOAL)
+    assert 100 <= epoch <= 200
 
 
 @pytest.mark.parametrize(
@@ -113,27 +118,24 @@ def test_fifty_residual_tanh_layers_learn(copy):
 def test_what_breaks_first(monkeypatch, name, value, epochs, loss, copy):
     monkeypatch.setattr(plain_script, name, value)
     monkeypatch.setattr("XORgateresidualconnectionlayers.NODES", plain_script.NODES)
-    network, args = prepare(residual, f"10 --epochs {epochs}", copy)
-    assert quiet_train(network, args) == pytest.approx(loss, abs=5e-4)
+    network = moved(build_network(residual, 10), copy)
+    rate = plain_script.LEARNING_RATE
+    assert trained(network, epochs=epochs, learning_rate=rate)[1] == pytest.approx(loss, abs=5e-4)
 
 
 def test_one_unclipped_step_leaves_a_crater(copy):
-    options = "10 --skip 2 --activation tanh --init he"
-    network, args = prepare(residual, f"{options} --epochs 1 --max-norm inf", copy)
+    options = {"activation": "tanh", "init": "he", "skip": 2}
+    network = moved(build_network(residual, 10, **options), copy)
     assert factors(network)[1] == pytest.approx(1.90, abs=0.005)
-    _, errors, _ = network.signal_error_gradient(X, network.forward_prop(X) - T)
-    assert errors[0] == pytest.approx(1.1e2, rel=0.05)
+    assert signal_error_gradient(network)[0][2] == pytest.approx(1.1e2, rel=0.05)
     assert global_norm(network.get_grads()) / 0.25 == pytest.approx(700, rel=0.05)
-    quiet_train(network, args)
-    for epochs in (0, 3000):
-        args.epochs = epochs
-        quiet_train(network, args)
-        signals, _, _ = network.signal_error_gradient(X, network.forward_prop(X) - T)
-        assert signals[0] == pytest.approx(4.2e-9, rel=0.2)
+    trained(network, epochs=1, max_norm=math.inf)
+    for _ in range(2):
+        assert signal_error_gradient(network)[0][1] == pytest.approx(4.2e-9, rel=0.2)
+        trained(network, epochs=3000, max_norm=math.inf)
 
-    network, args = prepare(residual, options, copy)
-    quiet_train(network, args)
-    assert 700 <= args.epoch <= 1000
+    network = moved(build_network(residual, 10, **options), copy)
+    assert 700 <= trained(network, goal=LOSS_GOAL)[0] <= 1000
 
 
 EXAMPLE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]

@@ -119,7 +119,7 @@ def epoch_limit(script, layers):
     return 5_000 if script == PLAIN and 6 <= layers <= 9 else 100_000
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def runs(tmp_path_factory):
     """Every number of layers typed at each prompt: all at once, while the other tests go on.
 
@@ -145,6 +145,10 @@ def runs(tmp_path_factory):
             return printed.read()
 
         yield text
+
+
+def test_the_long_runs_are_started(runs):
+    """First of all, so that they go on behind the other tests; the last ones look at them."""
 
 
 @each_script
@@ -181,15 +185,14 @@ def test_one_epoch_updates_once(script):
 
 
 def test_both_stacks_start_from_the_same_draw():
-    plain = build_network(dense, argument_parser("").parse_args(["10"]))
-    residual_ = build_network(residual, residual_parser().parse_args(["10"]))
+    plain, residual_ = build_network(dense, 10), build_network(residual, 10)
     for a, b in zip(plain.get_params(), residual_.get_params(), strict=True):
         assert np.array_equal(a, b)
 
 
 BAD_ANSWERS = [
-    "abc", "2.5", "1_0", "", "0", "11", "100", "-3", "9" * 5000, "\u0661", "1 0", "+1", "nan",
-    "inf", "\x1c3", "3\x1d", "\x1e", "\x1f3", "3\x0b", "\xa03", "1e0", "0x3",
+    "abc", "2.5", "1_0", "", "0", "11", "100", "-3", "9" * 20, "9" * 21, "9" * 5000, "\u0661",
+    "1 0", "+1", "nan", "inf", "\x1c3", "3\x1d", "\x1e", "\x1f3", "3\x0b", "\xa03", "1e0", "0x3",
 ]  # fmt: skip
 
 
@@ -210,10 +213,52 @@ def test_bad_answers_are_told_and_the_question_comes_again(script):
     )
 
 
+def in_a_program(code, *args, **options):
+    """Run a program that imports both scripts, as x and r, with args on its command line."""
+    imports = "import sys, XORgatemultihiddenlayers as x, XORgateresidualconnectionlayers as r\n"
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", imports + code, *args],
+        **{**OPTIONS, "capture_output": True, "timeout": SECONDS, **options},
+    )
+
+
+def test_main_asks_twice_in_one_program():
+    code = "for i in 0, 1: print(x.main(x.dense, 'hidden layers', x.argument_parser('')))"
+    done = in_a_program(code, "--epochs", "1", input="abc\n1\n2\n")
+    assert done.stderr == "'abc' is not a whole number from 1 to 10\n"
+    assert done.stdout == PROMPT[PLAIN] + "".join(
+        run_without_a_word(PLAIN, "--epochs", "1", input=f"{n}\n") + "0\n" for n in (1, 2)
+    )
+
+
+def test_main_runs_in_a_thread():
+    code = """if True:
+        import threading
+        parts = r.residual, "residual connected hidden layers", r.residual_parser()
+        thread = threading.Thread(target=lambda: print(x.main(*parts)))
+        thread.start()
+        thread.join()
+        """
+    done = in_a_program(code, "2", "--epochs", "3")
+    assert done.stderr == ""
+    assert done.stdout == run_without_a_word(RESIDUAL, "2", "--epochs", "3") + "0\n"
+
+
+def test_a_debugger_runs_the_script():
+    done = subprocess.run(
+        [sys.executable, "-m", "pdb", PLAIN, "2", "--epochs", "5"],
+        input="c\nq\n",
+        **{**OPTIONS, "capture_output": True, "timeout": SECONDS},
+    )
+    assert run_without_a_word(PLAIN, "2", "--epochs", "5") in done.stdout
+
+
 def test_three_is_three_however_it_is_written():
     expected = run_without_a_word(PLAIN, "--epochs", "1", input="3\n")
     for answer in ["\ufeff3\n", "3", "003\r\n", " 00000000003 \n\t3\n"]:
         assert run_without_a_word(PLAIN, "--epochs", "1", input=answer) == expected
+    latin = {**ENVIRONMENT, "PYTHONIOENCODING": "latin-1"}
+    assert run_without_a_word(PLAIN, "--epochs", "1", input="\ufeff3\n", env=latin) == expected
 
 
 @each_script
@@ -298,7 +343,7 @@ class TestStreams:
 
 def test_a_reader_that_leaves_on_windows_is_no_error():
     code = """if True:
-        import errno, io, sys, XORgatemultihiddenlayers as x
+        import errno, io
         class Left(io.StringIO):
             def write(self, text):
                 raise OSError(errno.EINVAL, "Invalid argument")
@@ -307,10 +352,7 @@ def test_a_reader_that_leaves_on_windows_is_no_error():
         sys.stdout = Left()
         sys.exit(x.main(x.dense, "", x.argument_parser("")))
         """
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, "1"],
-        **{**OPTIONS, "capture_output": True, "timeout": SECONDS},
-    )
+    done = in_a_program(code, "1")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
 
 
@@ -319,8 +361,14 @@ BAD_NUMBERS = [
     ("", f"{WHOLE} 1 to 100", ["0", "101", "abc", "2.5", "1_0", "\x1d3", "\u0663", "9" * 30]),
     ("--seed", f"{WHOLE} 0 to 4294967295", ["-1", "x", "1.5", "4294967296", "", "9" * 5000]),
     ("--epochs", f"{WHOLE} 1 to 1000000000", ["0", "-1", "1e5", "ten", "1000000001", "+1"]),
-    ("--max-norm", "a number above 0", ["-1", "0", "nan", "x", "1_0", "1e400", "1e-400", "\u0661"]),
-    ("--max-norm", "a number above 0", ["", "1" + 30 * "x", "infinite", "-inf", "0x1p3"]),
+    *(
+        (option, "a number above 0", values)
+        for option in ("--max-norm", "--gain", "--learning-rate", "--lr")
+        for values in (
+            ["-1", "0", "nan", "x", "1_0", "1e400", "1e-400", "\u0661"],
+            ["", "1" + 30 * "x", "infinite", "-inf", "0x1p3"],
+        )
+    ),
 ]
 
 
@@ -334,7 +382,8 @@ def test_a_bad_number_gets_the_usual_error(option, what, value, capsys, monkeypa
         argument_parser("").parse_args([f"{option}={value}" if option else value])
     assert stop.value.code == 2
     error = capsys.readouterr().err.splitlines()[-1]
-    name = option or "LAYERS"
+    rate = "--learning-rate/--lr"
+    name = {"": "LAYERS", "--lr": rate, "--learning-rate": rate}.get(option, option)
     assert error.endswith(f": error: argument {name}: {shortened(value)} is not {what}")
 
 
@@ -343,6 +392,7 @@ def test_a_bad_number_gets_the_usual_error(option, what, value, capsys, monkeypa
     [
         "-3", "101", "3 4", "--seed", "--activation swish", "--init zeros", "--nonsense",
         "--skip 1", "1 --seed=--", "1 --epochs=--", "1 --max-norm=--", "1 --init=--",
+        "1 --gain=--", "1 --lr=--", "--gain", "--lr",
     ],
 )  # fmt: skip
 def test_bad_options_get_the_usual_error(options):
@@ -354,16 +404,20 @@ def test_bad_options_get_the_usual_error(options):
 @pytest.mark.parametrize(
     ("option", "values"),
     {
-        "--seed": ["4294967295", "0", "000"],
+        "--seed": ["4294967295", "0", "000", "1234567890"],
         "--epochs": ["1000000000", "00000000000300000"],
         "--max-norm": ["inf", "INF", "0.25", ".25", "2.5e-1", "1e+308", " 1 ", "5e-324"],
+        "--gain": ["inf", "4", "5e-324", "1.7e308"],
+        "--learning-rate": ["inf", "0.03", "5e-324", "1.7e308"],
+        "--lr": ["3", "1e-1"],
     }.items(),
 )
 def test_numbers_at_both_ends_are_taken(option, values):
     for value in values:
         args = argument_parser("").parse_args([option, value])
-        taken = getattr(args, option[2:].replace("-", "_"))
-        assert taken == float(value) and isinstance(taken, float if option == "--max-norm" else int)
+        taken = getattr(args, "learning_rate" if option == "--lr" else option[2:].replace("-", "_"))
+        assert taken == float(value)
+        assert isinstance(taken, int if option in ("--seed", "--epochs") else float)
 
 
 def test_skip_is_1_or_2():
@@ -380,10 +434,11 @@ def test_skip_is_1_or_2():
 @each_script
 def test_help_tells_every_option_and_default(script):
     text = " ".join(run_without_a_word(script, "--help").split())
-    options = "--seed --epochs --activation --init --batch-norm --max-norm --gradients"
-    assert all(word in text for word in ["LAYERS", *options.split()])
-    for default in ("0", "100000", "sigmoid", "glorot", "0.25"):
-        assert f"(default: {default})" in text
+    options = "--seed --epochs --activation --init --gain --batch-norm --learning-rate --lr"
+    assert all(word in text for word in ["LAYERS", *options.split(), "--max-norm", "--gradients"])
+    defaults = re.findall(r"\(default: (.*?)\)", text)
+    assert defaults[:7] == ["0", "100000", "sigmoid", "glorot", "1.0", "1.0", "0.25"]
+    assert defaults[7:] == ["1"] * (script == RESIDUAL)
     assert ("--skip" in text) == (script == RESIDUAL)
     assert text.isascii()
 
@@ -408,31 +463,22 @@ def test_every_line_is_there_as_it_is_printed(script):
         assert re.match(r"epoch: \d{1,5} ", line) and not line.startswith("epoch: 50000 ")
 
 
-@pytest.mark.parametrize(
-    ("main", "options"),
-    [
-        ("x.dense, '', x.argument_parser('')", "--batch-norm"),
-        ("r.residual, '', r.residual_parser()", "--activation relu"),
-    ],
-)
+@each_script
 @pytest.mark.parametrize("limit", ["2", "100"])
-def test_what_stops_being_finite_is_one_line_and_loses_nothing(main, options, limit):
-    code = f"""if True:
-        import sys, XORgatemultihiddenlayers as x, XORgateresidualconnectionlayers as r
-        x.LEARNING_RATE = 1e308  # so that the first update overflows
-        sys.exit(x.main({main}))
-        """
-    options = ["10", *options.split(), "--max-norm", "inf", "--epochs", limit, "--gradients"]
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, *options],
-        **{**OPTIONS, "capture_output": True, "timeout": SECONDS},
-    )
+@pytest.mark.parametrize(
+    ("options", "epoch"),
+    [("--lr inf", 2), ("--lr inf --activation relu --max-norm inf", 2), ("--gain inf", 1)],
+)
+def test_what_stops_being_finite_is_one_line_and_loses_nothing(script, options, epoch, limit):
+    done = run(script, "10", *options.split(), "--epochs", limit, "--gradients")
     assert done.returncode == 1
-    assert done.stderr == "error: epoch 2: the norm of the gradient is nan\n"
-    assert epochs(done.stdout, limit) == [1]
+    assert re.fullmatch(
+        f"error: epoch {epoch}: the norm of the gradient is (nan|inf)\n", done.stderr
+    )
+    assert epochs(done.stdout, limit) == [1][: epoch - 1]
     assert [heading for heading, _, _ in charts(done.stdout)] == [
         "Before training",
-        "After 1 epoch",
+        f"After {epoch - 1} epoch{'s' * (epoch == 1)}",
     ]
     assert done.stdout.splitlines()[-7:-5] == ["x0 XOR x1 => result", RULE]
 
@@ -442,12 +488,11 @@ def charts(text):
     found = []
     lines = text.splitlines()
     for i, line in enumerate(lines):
-        if line.endswith(" (one # a power of ten, 1e-10 to 1e+03)"):
-            assert (
-                lines[i + 1] == "layer       v signal runs down     ^ error runs up       gradient"
-            )
+        if line.endswith(" (one # a power of ten, 1e-09 to 1e+04)"):
+            heads = "layer       v signal, read down  ^ error dL/dy, read up  gradient"
+            assert lines[i + 1] == heads
             rows, i = [], i + 2
-            number = r"(\d\.\de[+-]\d\d|nan|inf)"
+            number = r"(\d\.\de[+-]\d\d\d?|nan|inf)"
             row = rf"(\w+) +{number} ([#<>]*) +{number} ([#<>]*) +{number}"
             while match := re.fullmatch(row, lines[i]):
                 name, signal, _, error, _, gradient = match.groups()
@@ -492,8 +537,13 @@ def test_the_contrast_at_ten_layers(script):
 
 @each_script
 def test_every_choice_changes_the_run(script):
-    choices = "", "--activation tanh", "--activation relu", "--init he", "--init uniform"
+    choices = [
+        "", "--activation tanh", "--activation relu", "--init he", "--init uniform",
+        "--gain 4", "--learning-rate 0.1", "--max-norm 0.01", "--seed 1",
+    ]  # fmt: skip
     texts = [run_without_a_word(script, "3", "--epochs", "20", *c.split()) for c in choices]
+    assert texts[0] == run_without_a_word(script, "3", *"--epochs 20 --gain 1 --lr 1".split())
+    assert texts[6] == run_without_a_word(script, "3", *"--epochs 20 --lr .1".split())
     assert len(set(texts)) == len(texts)
     assert {tuple(text.splitlines()[:8]) for text in texts} == {tuple(summary(script, 3)[:8])}
 
@@ -593,6 +643,44 @@ class TestInterrupt:
             assert len(charts(text)) == len(options)
             assert not options or f"After {last} epoch" in text
             results(text.splitlines())
+
+    def test_several_at_once_at_the_prompt(self, script):
+        with start(script, stdin=subprocess.PIPE) as process:
+            text = ""
+            while not text.endswith(PROMPT[script]):
+                text += process.stdout.read(1)
+            for _ in range(100):  # Python loses those that come between question and reading
+                for _ in range(4):
+                    process.send_signal(signal.SIGINT)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(1)
+                    break
+            text, error = process.communicate(timeout=SECONDS)
+        assert process.returncode == 130
+        assert text == "" and set(error) == {"\n"}
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+    def test_a_full_standard_error_loses_nothing(self, script):
+        with open("/dev/full", "w") as full, start(script, *self.ENDLESS, stderr=full) as process:
+            self.wait_for_training(process)
+            process.send_signal(signal.SIGINT)
+            text, _ = process.communicate(timeout=SECONDS)
+        assert process.returncode == 130
+        results(text.splitlines())
+
+    @pytest.mark.parametrize("way", ["-i", "import"])
+    def test_after_the_run_it_is_pythons_again(self, script, way):
+        told = "import signal; print(signal.getsignal(signal.SIGINT))"
+        args = [sys.executable, "-c", f"import {script[:-3]}; {told}"]
+        if way == "-i":
+            args = [sys.executable, "-i", script, "1", "--epochs", "2"]
+        done = subprocess.run(
+            args,
+            input=f"{told}\n",
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            **{**OPTIONS, "capture_output": True, "timeout": SECONDS},
+        )
+        assert done.stdout.splitlines()[-1] == str(signal.default_int_handler)
 
     def test_a_job_in_the_background_goes_on(self, script):
         line = 'trap "" INT; exec "$@"'
@@ -707,7 +795,9 @@ def printed(runs, copy, monkeypatch, capsys):
         if copy:
             build = plain_script.build_network
             monkeypatch.setattr(
-                plain_script, "build_network", lambda *args: moved(build(*args), copy)
+                plain_script,
+                "build_network",
+                lambda *args, **options: moved(build(*args, **options), copy),
             )
             monkeypatch.setattr(sys, "argv", [script, *(options or ["10"])])
             parts = {
