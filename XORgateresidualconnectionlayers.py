@@ -1,4 +1,4 @@
-"""Learn XOR with a stack of residual connections: the gradient arrives, however deep the stack.
+"""Learn XOR with a stack of residual connections: the gradient arrives in every layer.
 
 The experiment is that of XORgatemultihiddenlayers.py, where 6 and more hidden layers stall. Only
 the hidden layer differs: x + f(x W + b) takes the place of f(x W + b).
@@ -17,8 +17,8 @@ def residual(i, f, deriv_f, **options):
 
 def residual_parser():
     parser = argument_parser(__doc__)
-    text = "Dense layers that each connection skips, 1 or 2: both learn"
-    parser.add_argument("--skip", type=whole(1, 2), default=1, help=text)
+    text = "Dense layers that each connection skips, 1 or 2 (default: 1)"
+    parser.add_argument("--skip", type=whole(1, 2), help=text)
     return parser
 
 

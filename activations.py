@@ -2,7 +2,7 @@
 
 Both take x, the value before activation, a number or array-like of any shape, and return float64,
 right to 1e-12 relative up to |x| = 700 (deriv_tanh 350), and beyond that the limit, where NumPy may
-warn that exp or cosh overflows.
+warn of an overflow.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ def sigmoid(x):
 
 def deriv_sigmoid(x):
     """f'(x) = f(x) (1 - f(x)) = 1 / (4 cosh(x / 2)^2): at most 1/4."""
-    return 0.25 / np.cosh(np.multiply(x, 0.5, dtype=float)) ** 2
+    return 0.25 / np.square(np.cosh(np.multiply(x, 0.5, dtype=float)))
 
 
 def tanh(x):
@@ -25,7 +25,7 @@ def tanh(x):
 
 def deriv_tanh(x):
     """f'(x) = 1 - tanh(x)^2 = 1 / cosh(x)^2: at most 1."""
-    return 1.0 / np.cosh(x, dtype=float) ** 2
+    return 1.0 / np.square(np.cosh(x, dtype=float))
 
 
 def relu(x):

@@ -36,8 +36,7 @@ def clip_gradient_norm(grads, max_norm=0.25):
     if not math.isfinite(total_norm):
         raise FloatingPointError(f"the norm of the gradient is {total_norm}")
     if total_norm > max_norm:
-        factor = np.array(max_norm / total_norm)  # 0-d: faster than a number on small arrays
-        scaled = [np.multiply(array, factor, dtype=float) for array in arrays]
+        scaled = [np.multiply(array, max_norm / total_norm, dtype=float) for array in arrays]
         for array, values in zip(arrays, scaled):  # all at last: two may share their memory
             array[...] = values
     return grads if isinstance(grads, (list, np.ndarray)) else arrays

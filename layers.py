@@ -32,12 +32,12 @@ def uniform(input_size, output_size, rng):
 INITIALIZERS = {"glorot": glorot_uniform, "he": he_normal, "uniform": uniform}
 
 
-def as_floats(array):
+def as_floats(array, layer):
     """Return an array-like as a float64 ndarray; TypeError if that would lose a mask or i."""
     if type(array) is np.ndarray and array.dtype == float:
         return array
-    if isinstance(array, np.ma.MaskedArray) or np.iscomplexobj(array):
-        raise TypeError("a masked or complex array is refused, as its mask or i would be lost")
+    if np.ma.is_masked(np.ma.array(array)) or np.iscomplexobj(array):
+        raise TypeError(f"{layer}: a masked or complex array is refused: mask or i would be lost")
     return np.asarray(array, dtype=float)
 
 
@@ -47,7 +47,7 @@ def cut(text, width):
 
 
 class Layer:
-    """What the layers here share: an array of parameters and its gradient, a size, and checks."""
+    """What the layers here share: num_params; for those with one array, access to it and checks."""
 
     def get_params(self):
         return [self.params]
@@ -59,13 +59,13 @@ class Layer:
         return sum(param.size for param in self.get_params())
 
     def _checked_x(self, x):
-        x = as_floats(x)
+        x = as_floats(x, self)
         if x.shape[1:] != (self.input_size,):
             raise ValueError(f"{self}: x is {x.shape}, not (batch, {self.input_size})")
         return x
 
     def _checked_grads(self, grads, y):
-        grads = as_floats(grads)
+        grads = as_floats(grads, self)
         if y is None or grads.shape != y.shape:
             was = "there was no forward_prop" if y is None else f"y was {y.shape}"
             raise ValueError(f"{self}: back_prop of dL/dy {grads.shape}, but {was}")
@@ -93,10 +93,11 @@ class Dense(Layer):
             raise ValueError(f"{name}: initializer is {initializer!r}, not in {[*INITIALIZERS]}")
         self.name, self.input_size, self.output_size = name, input_size, output_size
         self.activate_func, self.deriv_activate_func = activate_func, deriv_activate_func
-        W, b = initializer(input_size, output_size, rng)
-        self.params = np.vstack([gain * W, b], dtype=float)
+        self.params = np.empty((input_size + 1, output_size))  # [W; b]
+        self.params[:-1], self.params[-1] = initializer(input_size, output_size, rng)
+        self.params[:-1] *= gain
         self.grads = np.zeros_like(self.params)
-        self.x1, self.h = np.ones((0, input_size + 1)), None
+        self.x1, self.h = np.ones((0, input_size + 1)), None  # of the last forward_prop
 
     def __repr__(self):
         f = getattr(self.activate_func, "__name__", self.activate_func)
@@ -108,11 +109,12 @@ class Dense(Layer):
             self.x1 = np.ones((len(x), self.input_size + 1))
         self.x1[:, :-1] = x
         self.h = self.x1.dot(self.params)  # h = [x 1] [W; b]
-        return self.activate_func(self.h.copy())  # y = f(h); a copy, as f may change it
+        return as_floats(self.activate_func(self.h.copy()), self)  # y = f(h); f may change its copy
 
     def back_prop(self, grads):
         grads = self._checked_grads(grads, self.h)
-        delta = grads * self.deriv_activate_func(self.h.copy())  # dL/dh = dL/dy f'(h): may shrink
+        slope = as_floats(self.deriv_activate_func(self.h.copy()), self)
+        delta = grads * slope  # dL/dh = dL/dy f'(h): f' shrinks it
         self.x1.T.dot(delta, out=self.grads)  # [dL/dW; dL/db] = [x 1]^T dL/dh
         return delta.dot(self.params[:-1].T)  # dL/dx = dL/dh W^T: W shrinks or grows it
 
@@ -146,8 +148,8 @@ class BatchNormalization(Layer):
     def back_prop(self, grads):
         grads = self._checked_grads(grads, self.n)
         self.grads[:] = (grads * self.n).sum(axis=0), grads.sum(axis=0)  # dL/dgamma, dL/dbeta
-        d_gamma, d_beta = self.grads / len(grads)  # through var and mean, which depend on x, too
-        return self.params[0] / self.std * (grads - d_beta - self.n * d_gamma)
+        through_var, through_mean = self.grads / len(grads)  # which depend on x, too
+        return self.params[0] / self.std * (grads - through_mean - self.n * through_var)
 
 
 class Sequential(Layer):
@@ -162,7 +164,7 @@ class Sequential(Layer):
             if layer.get_params() is None:
                 raise TypeError(f"{name}: {layer}.get_params() returns None, not a list of arrays")
         for what, parts in ("layer", self.layers), ("parameter array", self.get_params()):
-            if len({id(part) for part in parts}) < len(parts):  # it would overwrite its gradient
+            if len({id(part) for part in parts}) < len(parts):  # a layer has only one gradient
                 raise ValueError(f"{name}: a {what} appears twice")
         self.output_size = getattr(self.layers[-1], "output_size", "?")
 

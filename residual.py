@@ -25,22 +25,22 @@ class ResidualConnection(Sequential):
     weights are Dense's initializer, gain and rng.
     """
 
-    type_name = "Dense"  # as in the chapter's summary: the identity has no parameters
+    type_name = "Dense"  # what the chapter's summary prints for it
 
     def __init__(
         self, node_size, activate_func, deriv_activate_func, *,
         skip=1, batch_norm=False, name="residual", **weights,
     ):  # fmt: skip
-        f, F = (activate_func, deriv_activate_func), []
+        F, functions = [], (activate_func, deriv_activate_func)
         for _ in range(skip):
             F += [BatchNormalization(node_size, name=name)] if batch_norm else []
-            F += [Dense(node_size, node_size, *f, name=name, **weights)]
+            F += [Dense(node_size, node_size, *functions, name=name, **weights)]
         super().__init__(F, name=name)
 
     def forward_prop(self, x):
-        x = as_floats(x)
+        x = as_floats(x, self)
         return x + super().forward_prop(x)  # x + F(x)
 
     def back_prop(self, grads):
-        grads = as_floats(grads)
+        grads = as_floats(grads, self)
         return grads + super().back_prop(grads)  # grads: the path of the 1

@@ -61,6 +61,8 @@ def test_lists_and_integers_are_welcome(name):
             y = function(np.array([-2, 0, 3], dtype=dtype))
             assert y.dtype == np.float64
             assert y.tolist() == function([-2.0, 0.0, 3.0]).tolist()
+        x = np.array([[-2.0, 0.0], [1.0, 3.0]])
+        assert function(x.view(np.matrix)).tolist() == function(x).tolist()
         assert function(np.array([False, True])).tolist() == function([0.0, 1.0]).tolist()
 
 

@@ -116,6 +116,18 @@ def test_what_grows_has_growing_bars_and_what_leaves_the_scale_is_marked(data, m
     assert lines[-1] == "A hidden layer passes on 2.60 of the signal and 2.60 of the error."
 
 
+@pytest.mark.parametrize(
+    ("factor", "shown"), [(9.99, "9.99"), (9.999, "1e01"), (70, "7e01"), (6e29, "6e29")]
+)
+def test_a_factor_of_ten_and_more_keeps_the_width(data, factor, shown):
+    rows = [("a", 1.0, factor, 1.0), ("b", factor, 1.0, 1.0), ("out", 1.0, 1.0, 1.0)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plain_script, "signal_error_gradient", lambda network: rows)
+        line = chart(None, 1, "Now").splitlines()[-1]
+    assert line == f"A hidden layer passes on {shown} of the signal and {shown} of the error."
+    assert len(line) == 66
+
+
 def test_samples_that_are_equal_have_no_signal_whatever_their_mean_rounds_to(monkeypatch):
     x = np.full((3, 3), 0.1)
     x[:, 1] = 1 / 3

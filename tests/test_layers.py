@@ -157,14 +157,23 @@ def test_whatever_is_handed_in_an_array_of_floats_comes_out(make, kind):
 
 @each_layer
 @pytest.mark.parametrize(
-    "lossy", [np.ma.masked_array(INPUT, INPUT > 0), 1j * INPUT, (1j * INPUT).tolist()]
+    "lossy",
+    [
+        np.ma.masked_array(INPUT, INPUT > 0),
+        [np.ma.masked_array(row, row > 0) for row in INPUT],
+        1j * INPUT,
+        (1j * INPUT).tolist(),
+    ],
 )
 def test_a_mask_or_imaginary_part_is_never_lost(make, lossy):
     layer = make()
     for _ in range(2):
         for method in layer.forward_prop, layer.back_prop:
-            with pytest.raises(TypeError, match="^a masked or complex array is refused.*lost$"):
+            with pytest.raises(TypeError) as error:
                 method(lossy)
+            who, told = str(error.value).split(": ", 1)
+            assert told == "a masked or complex array is refused: mask or i would be lost"
+            assert who in f"{layer!r}"
         layer.forward_prop(INPUT)
 
 
@@ -210,6 +219,27 @@ def test_activations_may_compute_in_place():
     assert y == pytest.approx(np.maximum(h, 0))
     expected = (TARGETS * np.where(h > 0, 1, 0.5)) @ layer.get_params()[0][:-1].T
     assert dx == pytest.approx(expected)
+
+
+def matrix(array):
+    return array.view(np.matrix)
+
+
+@pytest.mark.parametrize(
+    "kind", [matrix, np.longdouble, np.float32, np.ndarray.tolist, lambda y: y.astype(object)]
+)
+def test_what_activations_return_becomes_an_array_of_floats(kind):
+    ours = Dense(3, 3, tanh, deriv_tanh, rng=rng())
+    theirs = Dense(3, 3, lambda h: kind(tanh(h)), lambda h: kind(deriv_tanh(h)), rng=rng())
+    for method, value in ("forward_prop", INPUT[:3]), ("back_prop", TARGETS[:3]):
+        y = getattr(theirs, method)(value)
+        assert type(y) is np.ndarray and y.dtype == np.float64
+        assert y == pytest.approx(getattr(ours, method)(value), rel=1e-5)
+
+
+def test_a_complex_activation_is_refused():
+    with pytest.raises(TypeError, match="masked or complex array is refused"):
+        Dense(3, 3, lambda h: h + 0j, deriv_tanh).forward_prop(INPUT)
 
 
 @each_layer
@@ -504,13 +534,25 @@ def test_gain_multiplies_the_initial_weights_and_no_bias():
         assert np.array_equal(b, 3 * a)
 
 
-@pytest.mark.parametrize("dtype", [int, np.float32])
-def test_parameters_are_float64_whatever_the_initializer_returns(dtype):
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda W: W.astype(int),
+        np.float32,
+        matrix,
+        lambda W: W.tolist(),
+        lambda W: np.asfortranarray(W),
+    ],
+)
+def test_parameters_are_float64_whatever_the_initializer_returns(kind):
     def ones(input_size, output_size, rng):
-        return np.ones((input_size, output_size), dtype=dtype), np.ones(output_size, dtype=dtype)
+        return kind(np.ones((input_size, output_size))), np.ones(output_size)
 
-    (Wb,) = dense(initializer=ones, gain=0.5).get_params()
-    assert Wb.dtype == np.float64 and Wb.tolist() == 3 * [3 * [0.5]] + [3 * [1.0]]
+    layer = dense(initializer=ones, gain=0.5)
+    (Wb,) = layer.get_params()
+    assert type(Wb) is np.ndarray and Wb.dtype == np.float64
+    assert Wb.tolist() == 3 * [3 * [0.5]] + [3 * [1.0]]
+    train(layer)
 
 
 @pytest.mark.parametrize(
