@@ -1,23 +1,19 @@
-"""How often, and how fast, the two scripts learn XOR: the README's table.
+"""How often, and how fast, the two scripts learn XOR at 1 to 10 hidden layers.
 
-python tests/benchmarks/convergence.py 50    (40 minutes on two cores; 2 seeds: two minutes)
+python tests/benchmarks/convergence.py 50    (2 minutes on two cores)
 """
 
-from runs import measure, print_table
+from table import main
 from XORgatemultihiddenlayers import MAX_LAYERS
 
+DEPTHS = range(1, MAX_LAYERS + 1)
+CELLS = [(script, f"{n}") for n in DEPTHS for script in ("plain", "residual")]
+HEADS = ["hidden layers", "plain: solved", "after", "stops", "residual: solved", "after", "stops"]
+
+
+def table(rows):
+    return [[f"{n}", *rows["plain", f"{n}"][:3], *rows["residual", f"{n}"][:3]] for n in DEPTHS]
+
+
 if __name__ == "__main__":
-    depths = range(1, MAX_LAYERS + 1)
-    cells = [(script, f"{n}") for n in depths for script in ("plain", "residual")]
-    measured = [row[:3] for row in measure(cells, __doc__)]
-    print_table(
-        [
-            "hidden layers",
-            *("plain: solved", "after", "stops"),
-            *("residual: solved", "after", "stops"),
-        ],
-        (
-            [f"{n}", *plain, *resid]
-            for n, plain, resid in zip(depths, measured[::2], measured[1::2])
-        ),
-    )
+    main(__doc__, CELLS, HEADS, table)

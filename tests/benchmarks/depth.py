@@ -1,9 +1,9 @@
-"""How deep it can be: the README's table of 10 to 100 hidden layers.
+"""How deep it can be: 10 to 100 hidden layers.
 
-python tests/benchmarks/depth.py 4    (a quarter of an hour on two cores)
+python tests/benchmarks/depth.py 50    (10 minutes on two cores)
 """
 
-from runs import measure, print_table
+from table import main
 
 DEPTHS = 10, 20, 50, 100
 STACKS = {
@@ -11,15 +11,20 @@ STACKS = {
     "residual": ("residual", ""),
     "residual tanh": ("residual", "--activation tanh"),
 }
+CELLS = [(script, f"{n} {options}") for n in DEPTHS for script, options in STACKS.values()]
+HEADS = ["hidden layers"]
+HEADS += [head for name in STACKS for head in (f"{name}: solved", "after", "signal", "error")]
+
+
+def table(rows):
+    lines = []
+    for n in DEPTHS:
+        lines.append([f"{n}"])
+        for script, options in STACKS.values():
+            solved, after, _, signal, error = rows[script, f"{n} {options}"]
+            lines[-1] += [solved, after, signal, error]
+    return lines
+
 
 if __name__ == "__main__":
-    cells = [(script, f"{n} {options}") for n in DEPTHS for script, options in STACKS.values()]
-    rows = iter(measure(cells, __doc__))
-    heads = [head for name in STACKS for head in (f"{name}: solved", "after", "signal", "error")]
-    table = []
-    for n in DEPTHS:
-        table.append([f"{n}"])
-        for _ in STACKS:
-            solved, after, _, signal, error = next(rows)
-            table[-1] += [solved, after, signal, error]
-    print_table(["hidden layers", *heads], table)
+    main(__doc__, CELLS, HEADS, table)

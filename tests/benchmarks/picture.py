@@ -1,73 +1,115 @@
 """Draw the README's picture, picture.svg beside this file: what happens, and why.
 
-pip install ".[picture]" && python tests/benchmarks/picture.py    (a minute)
+pip install ".[picture]" && python tests/benchmarks/picture.py    (about a minute)
 """
 
+import math
 import multiprocessing
+import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from runs import SCRIPTS, factors, prepare, quiet_train
-from XORgatemultihiddenlayers import EPOCHS, LOSS_GOAL, MAX_LAYERS, T, X
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-CHECKPOINTS = np.unique(np.geomspace(1, EPOCHS, 100).astype(int))
+import XORgatemultihiddenlayers as xor
+from XORgateresidualconnectionlayers import residual
+
+N = xor.MAX_LAYERS
+DEPTHS = range(1, N + 1)
+TANH = {"activation": "tanh", "gain": 3.0}
+CHECKPOINTS = {*np.geomspace(1, xor.EPOCHS, 50).round().astype(int)}
+BLUE, ORANGE = "#0072b2", "#c04a00"  # the colour-blind can tell them apart
 
 
 def losses(job):
-    """Return (epoch, loss) of a run at the checkpoints, up to the one where the script stops."""
-    network, args = prepare(*job)
-    curve, passed = [], 0
-    for checkpoint in CHECKPOINTS:
-        args.epochs = int(checkpoint) - passed
-        loss = quiet_train(network, args)
-        passed += args.epoch
-        curve.append((passed, loss))
-        if loss <= LOSS_GOAL:
-            break
-    return curve
+    """Return the epochs of a run at which its loss is drawn, and these losses."""
+    hidden_layer, n, options, max_norm = job
+    network, curve = xor.build_network(hidden_layer, n, **options), []
+    with np.errstate(all="ignore"):
+        for epoch, loss in xor.train(network, max_norm=max_norm):
+            if epoch in CHECKPOINTS or loss <= xor.LOSS_GOAL:
+                curve.append((epoch, loss))
+            if loss <= xor.LOSS_GOAL:
+                break
+    return np.transpose(curve)
+
+
+def draw_depths(panel, kind, curves):
+    """Draw the loss by epoch at each depth; if some stall, number the lines that fall."""
+    for n, color in zip(DEPTHS, plt.get_cmap("plasma")(np.linspace(0, 0.8, N))):
+        panel.plot(*curves[kind, n], color=color, label=n)
+    stalled = [n for n in DEPTHS if curves[kind, n][1, -1] > xor.LOSS_GOAL]
+    if not stalled:
+        panel.text(1.6, 0.08, f"1 to {N}:\nall learn")
+        return
+    panel.text(1.6, 0.08, f"{stalled[0]} to {N}:\nstay at {curves[kind, N][1, -1]:.1f}")
+    panel.legend(title="hidden layers", ncols=2, loc="lower left", handlelength=1.5)
+    for n in range(1, stalled[0]):
+        epochs, values = curves[kind, n]
+        panel.text(0.82 * epochs[np.argmax(values < 0.1)], 0.02, n, ha="right")
+
+
+def draw_layers(panel, hidden_layer, options, what, y, y_signal, y_error):
+    """Draw what travels through the layers of an untrained network, and what one passes on."""
+    rows = xor.signal_error_gradient(xor.build_network(hidden_layer, N, **options))
+    _, signals, errors, _ = zip(*rows[:-1])
+    panel.semilogy(signals, ">-", color=BLUE)
+    panel.semilogy(errors, "<--", color=ORANGE)
+    panel.text(0, y_signal, "signal \u2192", color=BLUE)
+    panel.text(N, y_error, "\u2190 error", color=ORANGE, ha="right")
+    (_, signal, _), (_, error, _) = xor.passed_on(rows, N)
+    passed = f"{signal:.2f} of the signal and\n{error:.2f} of the error."
+    panel.text(0, y, f"A hidden layer passes on\n{passed}", linespacing=1.3)
+    panel.set(title=f"why: {what}", xlabel=f"hidden layer, of {N}", ylim=(2e-8, 2e6))
+    panel.set_xticks(range(N + 1), ["in", *range(N)])
+    panel.grid(visible=False, axis="x")
 
 
 def draw(curves):
-    plt.rcParams.update(
-        {"svg.hashsalt": "picture", "svg.fonttype": "none", "font.size": 9, "axes.titlesize": 11}
-    )
-    figure, panels = plt.subplots(2, 2, figsize=(9, 6.4), sharey="row", layout="constrained")
-    colors = plt.get_cmap("viridis")(np.linspace(0, 0.92, MAX_LAYERS))
-    for script, (above, below) in zip(SCRIPTS, panels.T):
-        for n, color in enumerate(colors, start=1):
-            epochs, values = zip(*curves[script, n])
-            above.loglog(epochs, values, color=color, linewidth=1.6, label=n)
-        above.set(title=f"{script} stack: the loss", xlabel="epoch", xlim=(1, 1.3 * EPOCHS))
+    plt.rc("svg", hashsalt="picture", fonttype="none")  # the same bytes each time; text is text
+    plt.rc("font", **{"size": 10, "sans-serif": ["DejaVu Sans", "Verdana"]})
+    plt.rc("figure", facecolor="white")  # opaque, as the page may be dark
+    plt.rc("axes", grid=True, titlesize=10)
+    plt.rc("grid", color="#dddddd")
+    plt.rc("legend", fontsize=9)
+    plt.rc("xtick", bottom=False, labelsize=9)
+    plt.rc("ytick", left=False, labelsize=9)
+    figure, panels = plt.subplots(2, 3, figsize=(10, 7), sharey="row", layout="constrained")
+    (plain, skip, tanh), (plain_why, skip_why, tanh_why) = panels
+    draw_depths(plain, "plain", curves)
+    draw_depths(skip, "residual", curves)
+    tanh.plot(*curves["clipped"], "k")
+    tanh.plot(*curves["not clipped"], "k--")
+    tanh.text(1.6, 1e-3, f"{N} hidden\nlayers, clipped\nto {xor.MAX_NORM}: learn")
+    tanh.text(1e5, 0.08, f"not clipped:\nstay at {curves['not clipped'][1, -1]:.1f}", ha="right")
+    draw_layers(plain_why, xor.dense, {}, "signal and error fade", 1e3, 2, 2)
+    draw_layers(skip_why, residual, {}, "signal and error stay level", 1e3, 2, 5e-5)
+    draw_layers(tanh_why, xor.dense, TANH, "the error grows on its way", 1e-6, 0.2, 0.05)
 
-        network, _ = prepare(script, f"{MAX_LAYERS}")
-        signals, errors, _ = network.signal_error_gradient(X, network.forward_prop(X) - T)
-        for way, style, what in [
-            (signals[:-1], "o-", "signal on its way forward, left to right"),
-            (errors[:-1], "s--", "error on its way back, right to left"),
-        ]:
-            below.semilogy(way, style, markersize=4, label=what)
-        signal, error = factors((script, f"{MAX_LAYERS}"))
-        words = (
-            f"A hidden layer passes on\n{signal:.2f} of the signal and {error:.2f} of the error."
-        )
-        below.text(
-            0.5, 0.86 - 0.2 * (script == "residual"), words, ha="center", transform=below.transAxes
-        )
-        below.set(title=f"{script} stack: why, at {MAX_LAYERS} hidden layers")
-        below.set_xticks(range(MAX_LAYERS + 1), ["in", *range(MAX_LAYERS)])
-        below.set_xlabel("hidden layer")
-        for panel in above, below:
-            panel.grid(alpha=0.3)
-            panel.minorticks_off()
-    panels[0, 1].legend(title="hidden layers", ncols=2, loc="upper right")
-    panels[1, 1].legend(loc="lower center")
+    plain.set_title("Plain: the gradient vanishes", weight="bold", size=11)
+    skip.set_title("Residual: it arrives", weight="bold", size=11)
+    tanh.set_title(f"Plain tanh, gain {TANH['gain']:g}: it explodes", weight="bold", size=11)
+    for panel in panels[0]:
+        panel.set(xlabel="epoch", xscale="log", yscale="log", xlim=(1, 1.4 * xor.EPOCHS))
+        panel.xaxis.set_major_formatter("{x:g}")
+    for (panel, *_), label in zip(panels, ("loss", "size (norm) before training")):
+        panel.set_ylabel(label)
+        panel.yaxis.set_major_formatter("{x:g}")
+    labels = (
+        "signal: what tells the samples apart, on its way forward",
+        "error: dL/dy, on its way back",
+    )
+    figure.legend(plain_why.lines, labels, loc="outside lower center", ncols=2)
     figure.savefig(Path(__file__).with_suffix(".svg"), metadata={"Date": None})
 
 
 if __name__ == "__main__":
-    jobs = [(script, f"{n}") for n in range(MAX_LAYERS, 0, -1) for script in SCRIPTS]
+    jobs = {"not clipped": (xor.dense, N, TANH, math.inf)}
+    jobs["clipped"] = xor.dense, N, TANH, xor.MAX_NORM
+    for n in reversed(DEPTHS):
+        jobs["plain", n] = xor.dense, n, {}, xor.MAX_NORM
+        jobs["residual", n] = residual, n, {}, xor.MAX_NORM
     with multiprocessing.Pool() as pool:
-        found = pool.map(losses, jobs, chunksize=1)
-    draw({(script, int(n)): curve for (script, n), curve in zip(jobs, found)})
+        draw(dict(zip(jobs, pool.map(losses, jobs.values(), chunksize=1))))
