@@ -1,8 +1,7 @@
 """Activation functions f, each beside its derivative f'.
 
-Both take x, the value before activation, a number or array-like of any shape, and return float64,
-right to 1e-12 relative up to |x| = 700 (deriv_tanh 350), and beyond that the limit, where NumPy may
-warn of an overflow.
+Both take x, the value before activation, any array-like, and return float64, right to 1e-12
+relative up to |x| = 700 (deriv_tanh 350); beyond, it is the limit, and NumPy may warn of overflow.
 """
 
 import numpy as np

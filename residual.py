@@ -36,11 +36,12 @@ class ResidualConnection(Sequential):
             F += [BatchNormalization(node_size, name=name)] if batch_norm else []
             F += [Dense(node_size, node_size, *functions, name=name, **weights)]
         super().__init__(F, name=name)
+        self.F = F[0] if len(F) == 1 else Sequential(F, name=name)
 
     def forward_prop(self, x):
         x = as_floats(x, self)
-        return x + super().forward_prop(x)  # x + F(x)
+        return x + self.F.forward_prop(x)
 
     def back_prop(self, grads):
         grads = as_floats(grads, self)
-        return grads + super().back_prop(grads)  # grads: the path of the 1
+        return grads + self.F.back_prop(grads)  # grads: the path of the 1

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -593,7 +594,7 @@ def captures():
     found, block = [], None
     for line in README.splitlines():
         if line.strip().startswith("```"):
-            if block and block[0].startswith("$ python "):
+            if block and block[0].startswith("$ python3 "):
                 script, *options = block[0].split()[2:]
                 found.append((script, options, block[1:]))
             block = [] if block is None else None
@@ -614,7 +615,7 @@ def same(shown, printed):
 
 
 def test_the_readme_has_captures():
-    assert len(captures()) == README.count("$ python ") >= 3
+    assert len(captures()) == README.count("$ python3 ") >= 3
 
 
 @posix
@@ -658,6 +659,23 @@ class TestInterrupt:
             text, error = process.communicate(timeout=SECONDS)
         assert process.returncode == 130
         assert text == "" and set(error) == {"\n"}
+
+    @pytest.mark.parametrize("pause", [0.001, 0.01])
+    @pytest.mark.parametrize("args", [[], ENDLESS])
+    def test_one_after_the_other(self, script, args, pause):
+        with start(script, *args, stdin=subprocess.PIPE) as process:
+            text = ""
+            while not text.endswith("Loss = " if args else PROMPT[script]):
+                text += process.stdout.read(1)
+            for _ in range(int(0.5 / pause)):  # as of a key that is held
+                process.send_signal(signal.SIGINT)
+                time.sleep(pause)
+                if process.poll() is not None:
+                    break
+            text, error = process.communicate(timeout=SECONDS)
+        assert process.returncode == 130
+        assert set(error) == {"\n"}
+        assert not args or results(text.splitlines())
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
     def test_a_full_standard_error_loses_nothing(self, script):
@@ -799,13 +817,16 @@ def printed(runs, copy, monkeypatch, capsys):
                 "build_network",
                 lambda *args, **options: moved(build(*args, **options), copy),
             )
-            monkeypatch.setattr(sys, "argv", [script, *(options or ["10"])])
+            short = [] if options or script == RESIDUAL else ["--epochs", "5000"]  # it only stalls
+            monkeypatch.setattr(sys, "argv", [script, *(options or ["10"]), *short])
             parts = {
                 PLAIN: (dense, "hidden layers", argument_parser("")),
                 RESIDUAL: (residual, "residual connected hidden layers", residual_parser()),
             }
             assert plain_script.main(*parts[script]) == 0
             text = capsys.readouterr().out
+            if short:
+                text = text.replace(" 5000 ", " 100000 ")
             return text if options else f"{PROMPT[script]}10\n{text}"
         if options:
             return run_without_a_word(script, *options)
