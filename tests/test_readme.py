@@ -81,10 +81,13 @@ def test_the_mean_is_learned_within_ten_epochs(copy):
 
 
 def test_at_the_stall_the_gradient_is_equally_small_in_all_layers(copy):
-    assert "about 1e-9 in all layers of the chart after training" in README
+    assert "the product is about 1e-7 everywhere, and most of it cancels. About 1e-9" in README
     network = moved(build_network(dense, 10), copy)
     trained(network, epochs=2500)
-    assert all(2e-10 < gradient < 5e-9 for _, _, _, gradient in signal_error_gradient(network))
+    arrives = np.linalg.norm(X - X.mean(axis=0))
+    for _, signal, error, gradient in signal_error_gradient(network):
+        assert 0.3e-7 < arrives * error < 3e-7 and 2e-10 < gradient < 5e-9
+        arrives = signal
 
     pattern = (T - 0.5).T  # of the four errors: of length 1
     y = X
@@ -99,9 +102,10 @@ def test_dense_out_of_the_residual_stack_begins_saturated_and_leaves_it(copy):
     assert network.forward_prop(X) == pytest.approx(1, abs=5e-4)
     *_, (_, _, last, _), (_, _, out, _) = signal_error_gradient(network)
     assert (last, out) == (pytest.approx(7e-4, rel=0.05), pytest.approx(1.4, abs=0.05))
-    assert "after `--epochs 150` the error is 0.3 in all hidden layers" in README
-    trained(network, epochs=150)
-    assert all(0.25 < error < 0.4 for _, _, error, _ in signal_error_gradient(network)[1:-1])
+    assert "Soon it is 0.1 to 0.4 in all hidden layers (`--epochs 20`)" in README
+    for epochs in 20, 1:  # it alternates
+        trained(network, epochs=epochs)
+        assert all(0.095 < error < 0.4 for _, _, error, _ in signal_error_gradient(network)[1:-1])
 
 
 def test_tanh_with_gain_3_explodes_and_clipping_tames_it(copy):
@@ -124,18 +128,17 @@ def test_tanh_with_gain_3_explodes_and_clipping_tames_it(copy):
 
 
 def test_fifty_residual_tanh_layers_learn(copy):
-    assert "Yes, in about 150 epochs" in README
+    assert "in about 150 epochs: it passes on 1.05 of the signal and 1.11 of the error" in README
     network = moved(build_network(residual, 50, activation="tanh"), copy)
-    *_, (_, _, last, _), (_, _, out, _) = signal_error_gradient(network)
-    assert last / out > 0.05  # dense_out "is not saturated"
+    assert factors(network, 50) == pytest.approx([1.05, 1.11], abs=0.005)
     assert 100 <= trained(network, goal=LOSS_GOAL)[0] <= 200
 
 
-@pytest.mark.parametrize(("gain", "epochs"), [(2.0, 5000), (3.0, 50_000)])
+@pytest.mark.parametrize(("gain", "epochs"), [(1.5, 5000), (2.0, 5000), (3.0, 50_000)])
 def test_the_gain_at_which_the_sigmoid_begins_to_learn(gain, epochs, copy):
-    assert "with seed 0, gain 2 stalls and gain 3 learns" in README
+    assert "with seed 0, gains 1.5 and 2 stall, gain 3 learns" in README
     _, loss = trained(moved(build_network(dense, 10, gain=gain), copy), goal=0.01, epochs=epochs)
-    assert loss == pytest.approx(0.5, abs=0.01) if gain == 2 else loss <= 0.01
+    assert loss == pytest.approx(0.5, abs=0.01) if gain < 3 else loss <= 0.01
 
 
 def commands():
@@ -220,7 +223,8 @@ EXAMPLE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
     ("hidden", "error"), [("ResidualConnection(8, ", 0.078), ("Dense(8, 8, ", 0.594)]
 )
 def test_the_library_learns_another_problem(hidden, error, copy):
-    assert "off by at most 0.078, or 0.594 with `Dense(8, 8, tanh, deriv_tanh, rng=rng)`" in README
+    told = "to 0.078, or to 0.594 with `Dense(8, 8, tanh, deriv_tanh, rng=rng)` for"
+    assert told in README
     code = EXAMPLE.replace("ResidualConnection(8, ", hidden)
     code = code.replace("for epoch", f"moved(network, {copy})\nfor epoch")
     printed = io.StringIO()

@@ -660,21 +660,19 @@ class TestInterrupt:
         assert process.returncode == 130
         assert text == "" and set(error) == {"\n"}
 
-    @pytest.mark.parametrize("pause", [0.001, 0.01])
     @pytest.mark.parametrize("args", [[], ENDLESS])
-    def test_one_after_the_other(self, script, args, pause):
+    def test_once_more_while_python_exits(self, script, args):
         with start(script, *args, stdin=subprocess.PIPE) as process:
             text = ""
             while not text.endswith("Loss = " if args else PROMPT[script]):
                 text += process.stdout.read(1)
-            for _ in range(int(0.5 / pause)):  # as of a key that is held
+            time.sleep(0.01)  # let it read: Python loses what comes between question and reading
+            for _ in range(2):
                 process.send_signal(signal.SIGINT)
-                time.sleep(pause)
-                if process.poll() is not None:
-                    break
+                time.sleep(0.01)
             text, error = process.communicate(timeout=SECONDS)
         assert process.returncode == 130
-        assert set(error) == {"\n"}
+        assert error in ("\n", "\n\n")
         assert not args or results(text.splitlines())
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
