@@ -12,9 +12,13 @@ import numpy as np
 
 
 def moved(network, copy):
-    """Move each parameter to a neighbouring float, up or down by the seed copy; 0 moves none."""
+    """Move each weight to a neighbouring float, up or down by the seed copy; copy 0 moves none.
+
+    A bias of 0 stays: it is 0 on every machine, and where a ReLU's input is exactly 0, no rounding.
+    """
     if copy:
         rng = np.random.default_rng(copy)
         for param in network.get_params():
-            param[:] = np.nextafter(param, rng.choice([-np.inf, np.inf], param.shape))
+            neighbours = np.nextafter(param, rng.choice([-np.inf, np.inf], param.shape))
+            param[:] = np.where(param == 0, 0, neighbours)
     return network
