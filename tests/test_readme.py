@@ -141,6 +141,22 @@ def test_the_gain_at_which_the_sigmoid_begins_to_learn(gain, epochs, copy):
     assert loss == pytest.approx(0.5, abs=0.01) if gain < 3 else loss <= 0.01
 
 
+def test_the_counts_are_those_of_the_benchmarks():
+    measured = (ROOT / "tests/benchmarks/README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \d+ \| (\d+)/50 \|.* (\d+)/50 \|.*\|$", measured, re.MULTILINE)[:10]
+    for name, counts in zip(("plain", "residual"), zip(*rows, strict=True), strict=True):
+        assert f"|{name}|{'|'.join(counts)}|\n" in README
+    for options, count, told in [
+        ("--gain 2", 13, "At 2, 13 of 50 seeds learn"),
+        ("--gain 3", 44, "at 3, 44 do"),
+        ("--gain 4", 49, "49 sigmoid stacks with `--gain 4`"),
+        ("--activation tanh --gain 3", 49, "49 of 50 learn with tanh and `--gain 3` if clipped"),
+        ("--activation tanh --gain 3 --max-norm inf", 0, "none if not"),
+        ("--init he", 0, "Glorot (gain 1) and He do not"),
+    ]:
+        assert f"| plain | {options} | {count}/50 |" in measured and told in README
+
+
 def commands():
     return re.findall(r"^\| [\d.]* ?\| `python3 (\S+) (.*)` \| (.*) \|$", README, re.MULTILINE)
 
