@@ -713,6 +713,21 @@ class TestInterrupt:
 
 
 @posix
+def test_a_second_ctrl_c_while_the_first_is_on_its_way():
+    code = """if True:
+        import io, signal
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        class Out(io.StringIO):
+            def flush(self):  # at the question, and before the end
+                signal.raise_signal(signal.SIGINT)
+        sys.stdout = Out()
+        sys.exit(x.main(x.dense, "hidden layers", x.argument_parser("")))
+        """
+    done = in_a_program(code, input="")
+    assert (done.returncode, done.stdout) == (130, "") and set(done.stderr) == {"\n"}
+
+
+@posix
 @each_script
 class TestTerminal:
     """At a pseudo-terminal, standard output and error are one screen."""
