@@ -159,7 +159,7 @@ def bar(value):
 
 
 def number(convert, characters, low, high, what):
-    """Return a function that converts text of these characters to a number from low to high."""
+    """Return a function from text of these characters to a number from low to high, or "inf"."""
 
     def converted(text):
         plain = text.strip(" \t\r\n\ufeff").lower()

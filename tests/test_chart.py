@@ -50,7 +50,7 @@ def stack(*factors, size=2):
 
 @pytest.fixture
 def data(monkeypatch):
-    """Let x be two samples whose mean is (1, 0), so that their signal is sqrt(8), and dL/dy 1/2."""
+    """Let x be two samples of mean (1, 0): their signal is sqrt(8), and dL/dy 1/2 if y is x."""
     x = np.array([[1.0, 2.0], [1.0, -2.0]])
     monkeypatch.setattr(plain_script, "X", x)
     monkeypatch.setattr(plain_script, "T", x - 0.5)
@@ -119,11 +119,10 @@ def test_what_grows_has_growing_bars_and_what_leaves_the_scale_is_marked(data, m
 @pytest.mark.parametrize(
     ("factor", "shown"), [(9.99, "9.99"), (9.999, "1e01"), (70, "7e01"), (6e29, "6e29")]
 )
-def test_a_factor_of_ten_and_more_keeps_the_width(data, factor, shown):
+def test_a_factor_of_ten_and_more_keeps_the_width(monkeypatch, factor, shown):
     rows = [("a", 1.0, factor, 1.0), ("b", factor, 1.0, 1.0), ("out", 1.0, 1.0, 1.0)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plain_script, "signal_error_gradient", lambda network: rows)
-        line = chart(None, 1, "Now").splitlines()[-1]
+    monkeypatch.setattr(plain_script, "signal_error_gradient", lambda network: rows)
+    line = chart(None, 1, "Now").splitlines()[-1]
     assert line == f"A hidden layer passes on {shown} of the signal and {shown} of the error."
     assert len(line) == 66
 

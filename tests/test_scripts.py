@@ -52,11 +52,17 @@ def command(script, *args):
 OPTIONS = {"cwd": ROOT, "env": ENVIRONMENT, "encoding": "utf-8"}
 
 
+def finished(words, **options):
+    """Run a command of these words to its end, in the scripts' folder."""
+    return subprocess.run(
+        words, **{**OPTIONS, "capture_output": True, "timeout": SECONDS, **options}
+    )
+
+
 def run(script, *args, **options):
-    options = {**OPTIONS, "capture_output": True, "timeout": SECONDS, **options}
     if "input" not in options:
         options.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.run(command(script, *args), **options)
+    return finished(command(script, *args), **options)
 
 
 def run_without_a_word(script, *args, **options):
@@ -69,10 +75,7 @@ def run_without_a_word(script, *args, **options):
 def run_in_shell(script, *args, redirection, **options):
     """Run the script as a shell does with this redirection; return status, output and error."""
     line = f'"$@" {redirection}'
-    done = subprocess.run(
-        ["sh", "-c", line, "sh", *command(script, *args)],
-        **{**OPTIONS, "capture_output": True, "timeout": SECONDS, **options},
-    )
+    done = finished(["sh", "-c", line, "sh", *command(script, *args)], **options)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -217,10 +220,8 @@ def test_bad_answers_are_told_and_the_question_comes_again(script):
 def in_a_program(code, *args, **options):
     """Run a program that imports both scripts, as x and r, with args on its command line."""
     imports = "import sys, XORgatemultihiddenlayers as x, XORgateresidualconnectionlayers as r\n"
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", imports + code, *args],
-        **{**OPTIONS, "capture_output": True, "timeout": SECONDS, **options},
-    )
+    words = [sys.executable, "-W", "error", "-c", imports + code, *args]
+    return finished(words, **options)
 
 
 def test_main_asks_twice_in_one_program():
@@ -247,11 +248,8 @@ def test_main_runs_in_a_thread():
 
 @pytest.mark.skipif(sys.version_info[:3] == (3, 13, 0), reason="its pdb refuses options")
 def test_a_debugger_runs_the_script():
-    done = subprocess.run(
-        [sys.executable, "-m", "pdb", PLAIN, "2", "--epochs", "5"],
-        input="c\nq\n",
-        **{**OPTIONS, "capture_output": True, "timeout": SECONDS},
-    )
+    words = [sys.executable, "-m", "pdb", PLAIN, "2", "--epochs", "5"]
+    done = finished(words, input="c\nq\n")
     assert run_without_a_word(PLAIN, "2", "--epochs", "5") in done.stdout
 
 
@@ -626,6 +624,14 @@ class TestInterrupt:
 
     ENDLESS = "10", "--epochs", "1000000000", "--max-norm", "1e-9"
 
+    def wait_for(self, end, process):
+        """Read until what is printed ends so, in the middle of a line perhaps."""
+        text = ""
+        while not text.endswith(end):
+            character = process.stdout.read(1)
+            assert character, text  # or it would wait for ever
+            text += character
+
     def wait_for_training(self, process):
         for line in process.stdout:
             if line.startswith("epoch: 1 /"):
@@ -648,9 +654,7 @@ class TestInterrupt:
 
     def test_several_at_once_at_the_prompt(self, script):
         with start(script, stdin=subprocess.PIPE) as process:
-            text = ""
-            while not text.endswith(PROMPT[script]):
-                text += process.stdout.read(1)
+            self.wait_for(PROMPT[script], process)
             for _ in range(100):  # Python loses those that come between question and reading
                 for _ in range(4):
                     process.send_signal(signal.SIGINT)
@@ -664,9 +668,7 @@ class TestInterrupt:
     @pytest.mark.parametrize("args", [[], ENDLESS])
     def test_once_more_while_python_exits(self, script, args):
         with start(script, *args, stdin=subprocess.PIPE) as process:
-            text = ""
-            while not text.endswith("Loss = " if args else PROMPT[script]):
-                text += process.stdout.read(1)
+            self.wait_for("Loss = " if args else PROMPT[script], process)
             time.sleep(0.01)  # let it read: Python loses what comes between question and reading
             for _ in range(2):
                 process.send_signal(signal.SIGINT)
@@ -691,11 +693,10 @@ class TestInterrupt:
         args = [sys.executable, "-c", f"import {script[:-3]}; {told}"]
         if way == "-i":
             args = [sys.executable, "-i", script, "1", "--epochs", "2"]
-        done = subprocess.run(
+        done = finished(
             args,
             input=f"{told}\n",
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-            **{**OPTIONS, "capture_output": True, "timeout": SECONDS},
         )
         assert done.stdout.splitlines()[-1] == str(signal.default_int_handler)
 
