@@ -1,7 +1,6 @@
 """Learn XOR with a stack of residual connections: the gradient arrives in every layer.
 
-The experiment is that of XORgatemultihiddenlayers.py, where 6 and more hidden layers stall. Only
-the hidden layer differs: x + f(x W + b) takes the place of f(x W + b).
+The experiment of XORgatemultihiddenlayers.py with hidden layers x + f(x W + b), not f(x W + b).
 """
 
 import sys
@@ -17,8 +16,7 @@ def residual(i, f, deriv_f, **options):
 
 def residual_parser():
     parser = argument_parser(__doc__)
-    text = "Dense layers that each connection skips, 1 or 2 (default: 1)"
-    parser.add_argument("--skip", type=whole(1, 2), help=text)
+    parser.add_argument("--skip", type=whole(1, 2), help="layers to skip, 1 or 2 (default: 1)")
     return parser
 
 

@@ -3,24 +3,23 @@
 He et al. 2016, "Identity Mappings in Deep Residual Networks".
 """
 
-from layers import BatchNormalization, Dense, Sequential, as_floats
+import numpy as np
+
+from layers import BatchNormalization, Dense, Layer, Sequential
 
 
-class ResidualConnection(Sequential):
+class ResidualConnection(Layer):
     """y = x + F(x), where F is `skip` Dense layers of node_size units.
 
     Forward, skip=1:                             skip=2:
-
         x --+---- Dense ----(+)--> y             x --+-- Dense -- Dense --(+)--> y
             |                |                       |                     |
             +----------------+                       +---------------------+
 
     Backward, dL/dx = dL/dy + dL/dy F'(x):
-
         dL/dx <--(+)-- W f' --+-- dL/dy          dL/dx <--(+)-- W f' W f' --+-- dL/dy
                   |           |                            |                |
                   +---- 1 ----+                            +------- 1 ------+
-
     With batch_norm, F has a BatchNormalization before each Dense: the path of the 1 stays bare.
     weights are Dense's initializer, gain and rng.
     """
@@ -33,15 +32,22 @@ class ResidualConnection(Sequential):
     ):  # fmt: skip
         F, functions = [], (activate_func, deriv_activate_func)
         for _ in range(skip):
-            F += [BatchNormalization(node_size, name=name)] if batch_norm else []
-            F += [Dense(node_size, node_size, *functions, name=name, **weights)]
-        super().__init__(F, name=name)
+            if batch_norm:
+                F.append(BatchNormalization(node_size, name=name))
+            F.append(Dense(node_size, node_size, *functions, name=name, **weights))
         self.F = F[0] if len(F) == 1 else Sequential(F, name=name)
+        self.name, self.output_size = name, node_size
+
+    def get_params(self):
+        return self.F.get_params()
+
+    def get_grads(self):
+        return self.F.get_grads()
 
     def forward_prop(self, x):
-        x = as_floats(x, self)
+        x = np.asarray(x, dtype=float)
         return x + self.F.forward_prop(x)
 
     def back_prop(self, grads):
-        grads = as_floats(grads, self)
+        grads = np.asarray(grads, dtype=float)
         return grads + self.F.back_prop(grads)  # grads: the path of the 1

@@ -1,6 +1,9 @@
+import contextlib
 import os
 
 import pytest
+
+from scripts import PLAIN, RESIDUAL, SECONDS, command, start
 
 
 def pytest_generate_tests(metafunc):
@@ -10,13 +13,37 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the scripts: their long runs go on behind the other tests, and are seen last."""
+    """Start the long runs first, so that they go on behind the other tests; look at them last."""
 
     def order(item):
-        if "copy" in item.fixturenames:
+        if "copy" in item.fixturenames or "long_runs" in item.fixturenames:
             item.add_marker(pytest.mark.trained)
-        if "test_scripts" not in item.nodeid:
-            return 1
-        return 2 if "main_job" in item.name or "readme_shows" in item.name else 0
+        return 2 if "long_runs" in item.fixturenames and "start" not in item.name else 1
 
-    items.sort(key=order)
+    items.sort(key=lambda item: 0 if item.name == "test_the_long_runs_start" else order(item))
+
+
+@pytest.fixture(scope="session")
+def long_runs(tmp_path_factory):
+    """Three whole runs, typed at the prompt: at once, while the other tests go on.
+
+    Processes, and no threads: where one is alive, Python warns of opening a pseudo-terminal.
+    """
+    folder = tmp_path_factory.mktemp("runs")
+    with contextlib.ExitStack() as stack:
+        processes = {}
+        for script, n in (PLAIN, 10), (PLAIN, 4), (RESIDUAL, 10):
+            printed = stack.enter_context(open(folder / f"{n}{script}", "w+", encoding="utf-8"))
+            process = stack.enter_context(start(command(script), stdout=printed, stderr=printed))
+            stack.callback(process.kill)
+            process.stdin.write(f"{n}\n")
+            process.stdin.close()
+            processes[script, n] = process, printed
+
+        def text(script, n):
+            process, printed = processes[script, n]
+            assert process.wait(SECONDS) == 0
+            printed.seek(0)
+            return printed.read()
+
+        yield text

@@ -1,3 +1,5 @@
+"""The activation functions and their derivatives, against many-digit arithmetic."""
+
 from decimal import Decimal, localcontext
 
 import numpy as np
@@ -19,12 +21,12 @@ def exact(name, x):
 
 
 @pytest.mark.parametrize("function", [sigmoid, deriv_sigmoid, tanh, deriv_tanh])
-def test_both_tails_are_right_to_12_digits(function):
+def test_both_tails_are_right_to_12_digits_without_a_warning(function):
     end = 350 if function is deriv_tanh else 700
-    xs = [*np.linspace(-40, 40, 37), *np.linspace(-end, end, 30), -1e-9, 1e-9]
-    for x, y in zip(xs, function(np.array(xs))):
-        assert y == pytest.approx(exact(function.__name__, x), rel=1e-12, abs=0), x
-        assert function(x) == y
+    xs = [*np.linspace(-40, 40, 17), *np.linspace(-end, end, 16), -1e-9, 1e-9]
+    with np.errstate(all="raise", under="ignore"):
+        for x, y in zip(xs, function(np.array(xs))):
+            assert y == pytest.approx(exact(function.__name__, x), rel=1e-12, abs=0), x
 
 
 def test_at_zero():
@@ -40,13 +42,6 @@ def test_beyond_the_range_of_exp_the_limit_is_taken():
         assert deriv_sigmoid(x).tolist() == deriv_tanh(x).tolist() == 6 * [0]
 
 
-def test_up_to_the_range_of_exp_there_is_no_warning():
-    with np.errstate(all="raise", under="ignore"):
-        for function in (sigmoid, deriv_sigmoid, tanh):
-            function(np.linspace(-700, 700, 99))
-        deriv_tanh(np.linspace(-350, 350, 99))
-
-
 def test_relu_at_zero_has_the_left_slope():
     x = np.array([-2.0, 0.0, 3.0])
     assert relu(x).tolist() == [0, 0, 3]
@@ -54,24 +49,17 @@ def test_relu_at_zero_has_the_left_slope():
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_lists_and_integers_are_welcome(name):
+def test_any_array_like_is_computed_in_float64_and_left_alone(name):
     for function in ACTIVATIONS[name]:
-        assert function([-2, 0, 3]).tolist() == function(np.array([-2.0, 0.0, 3.0])).tolist()
-        for dtype in (np.int64, np.int16, np.int8, np.float32):
-            y = function(np.array([-2, 0, 3], dtype=dtype))
-            assert y.dtype == np.float64
-            assert y.tolist() == function([-2.0, 0.0, 3.0]).tolist()
-        x = np.array([[-2.0, 0.0], [1.0, 3.0]])
-        assert function(x.view(np.matrix)).tolist() == function(x).tolist()
-        assert function(np.array([False, True])).tolist() == function([0.0, 1.0]).tolist()
+        expected = function([-2.0, 0.0, 3.0]).tolist()
+        for dtype in (float, int, np.int8, np.float32):
+            x = np.array([-2, 0, 3], dtype=dtype)
+            y = function(x)
+            assert (y.dtype, y.tolist(), x.tolist()) == (np.float64, expected, [-2, 0, 3])
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_derivative_agrees_with_the_function_and_leaves_x_alone(name):
+def test_the_derivative_is_that_of_the_function(name):
     f, deriv_f = ACTIVATIONS[name]
-    x = np.random.default_rng(1).normal(0, 2, (50, 3))
-    before = x.copy()
-    step = 1e-5
-    numeric = (f(x + step) - f(x - step)) / (2 * step)
-    np.testing.assert_allclose(deriv_f(x), numeric, rtol=1e-6, atol=1e-10)
-    assert np.array_equal(x, before)
+    x = np.random.default_rng(1).normal(0, 2, 50)
+    np.testing.assert_allclose(deriv_f(x), (f(x + 1e-5) - f(x - 1e-5)) / 2e-5, rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Back propagation against derivatives taken from the forward pass alone."""
+"""Back propagation, and what a chart shows, against derivatives of the forward pass alone."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,6 @@ KINDS = {
     "dense": lambda f, rng: Dense(3, 3, *f, rng=rng),
     "residual": lambda f, rng: ResidualConnection(3, *f, rng=rng),
     "residual, skip 2": lambda f, rng: ResidualConnection(3, *f, skip=2, rng=rng),
-    "residual, norm": lambda f, rng: ResidualConnection(3, *f, batch_norm=True, rng=rng),
     "residual, skip 2, norm": lambda f, rng: ResidualConnection(
         3, *f, skip=2, batch_norm=True, rng=rng
     ),
@@ -31,22 +30,19 @@ KINDS = {
 }
 
 
-def make_layer(kind, activation, rng):
-    """Return a layer without a zero among its parameters, where ReLU would have its kink."""
-    layer = KINDS[kind](ACTIVATIONS[activation], rng)
-    layer.input_size = layer.output_size
-    for param in layer.get_params():
+def stack(kind, activation, rng):
+    """Return a layer of a kind among others, without a 0 among the parameters: ReLU's kink."""
+    f = ACTIVATIONS[activation]
+    network = Sequential(
+        [
+            Dense(2, 3, *ACTIVATIONS["tanh"], rng=rng),
+            *(KINDS[name](f, rng) for name in ("dense", kind)),
+            Dense(3, 1, *ACTIVATIONS["sigmoid"], rng=rng),
+        ]
+    )
+    for param in network.get_params():
         param += 0.5 * rng.normal(size=param.shape)
-    return layer
-
-
-def make_stack(kinds, activation, rng):
-    """Return the layers with a Dense before and after them."""
-    hidden = [make_layer(kind, activation, rng) for kind in kinds]
-    before = Dense(2, 3, *ACTIVATIONS["tanh"], rng=rng)
-    stack = Sequential([before, *hidden, Dense(3, 1, *ACTIVATIONS["sigmoid"], rng=rng)])
-    stack.input_size = 2
-    return stack
+    return network
 
 
 def relative_error(a, b):
@@ -66,40 +62,22 @@ def central_difference(function, array, step=1e-5):
     return numeric
 
 
-def check_back_prop(layer, rng):
-    x = rng.normal(size=(5, layer.input_size))
-    upstream = rng.normal(size=(5, layer.output_size))
-
-    def loss():
-        return np.vdot(layer.forward_prop(x), upstream)
-
-    loss()
-    dx = layer.back_prop(upstream)
-    grads = [grad.copy() for grad in layer.get_grads()]
-    assert relative_error(dx, central_difference(loss, x)) < 1e-6
-    for i, (param, grad) in enumerate(zip(layer.get_params(), grads, strict=True)):
-        assert relative_error(grad, central_difference(loss, param)) < 1e-6, f"array {i}"
-
-
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("kind", KINDS)
-def test_back_prop_of_a_layer(kind, activation):
-    rng = np.random.default_rng(3)
-    check_back_prop(make_layer(kind, activation, rng), rng)
-
-
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_back_prop_of_a_layer_among_others(kind, activation):
     rng = np.random.default_rng(3)
-    check_back_prop(make_stack([kind, "dense", kind], activation, rng), rng)
+    network = stack(kind, activation, rng)
+    x, upstream = rng.normal(size=(5, 2)), rng.normal(size=(5, 1))
 
+    def loss():
+        return np.vdot(network.forward_prop(x), upstream)
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_back_prop_of_a_deep_stack(kind):
-    rng = np.random.default_rng(3)
-    check_back_prop(make_stack(5 * [kind, "residual"], "sigmoid", rng), rng)
-    check_back_prop(make_stack(5 * [kind, "dense"], "tanh", rng), rng)
+    loss()
+    dx = network.back_prop(upstream)
+    grads = [grad.copy() for grad in network.get_grads()]
+    assert relative_error(dx, central_difference(loss, x)) < 1e-6
+    for i, (param, grad) in enumerate(zip(network.get_params(), grads, strict=True)):
+        assert relative_error(grad, central_difference(loss, param)) < 1e-6, f"array {i}"
 
 
 def forward(hidden_layer, y, arrays):
@@ -142,14 +120,32 @@ def test_back_prop_of_the_experiment(hidden_layer):
         assert relative_error(grad, numeric) < 1e-9, f"array {i}"
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("hidden_layer", [dense, residual])
+def test_the_first_epochs_are_gradient_descent_on_clipped_gradients(hidden_layer):
+    network, params = build_network(hidden_layer, 2), build_network(hidden_layer, 2).get_params()
+
+    def loss(arrays):
+        error = forward(hidden_layer, X, arrays)[-1] - T
+        return (error * error).sum() / 2
+
+    for epoch, found in train(network, epochs=5, learning_rate=2.0, max_norm=0.3):
+        assert found == pytest.approx(loss(params), rel=1e-9)
+        grads = [
+            complex_step(lambda p: loss([*params[:i], p, *params[i + 1 :]]), params[i])
+            for i in range(len(params))
+        ]
+        norm = np.sqrt(sum(np.sum(grad**2) for grad in grads))
+        params = [p - 2.0 * g * min(1, 0.3 / norm) for p, g in zip(params, grads)]
+        for ours, theirs in zip(network.get_params(), params, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+    assert epoch == 5
+
+
+@pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("hidden_layer", [dense, residual])
 def test_signal_and_error_shrink_in_the_plain_stack_alone(hidden_layer, seed):
     network = build_network(hidden_layer, 10, seed=seed)
-    rows = signal_error_gradient(network)
-    names, signals, errors, gradients = zip(*rows)
-    assert list(names) == network.names()
-
+    signals, errors, gradients = signal_error_gradient(network)
     y = network.forward_prop(X)
     params = network.get_params()
     for i, output in enumerate(forward(hidden_layer, X, params)):
@@ -161,19 +157,16 @@ def test_signal_and_error_shrink_in_the_plain_stack_alone(hidden_layer, seed):
 
         error = np.linalg.norm(complex_step(loss, output))
         assert errors[i] == pytest.approx(error, rel=1e-9, abs=0)
-
     network.back_prop(y - T)
-    assert gradients == tuple(global_norm(layer.get_grads()) for layer in network.layers)
+    assert gradients == [global_norm(layer.get_grads()) for layer in network.layers]
 
-    (_, forth, _), (_, back, _) = passed_on(rows, 10)
+    forth, back = passed_on(signals, errors, 10)
     assert forth == pytest.approx((signals[-2] / signals[0]) ** 0.1, rel=1e-12)
     assert back == pytest.approx((errors[0] / errors[-2]) ** 0.1, rel=1e-12)
     if hidden_layer is dense:
-        assert 0.15 < forth < 0.3 and 0.15 < back < 0.3
-        assert gradients[0] / gradients[-1] < 1e-5
+        assert 0.15 < forth < 0.3 and 0.15 < back < 0.3 and gradients[0] / gradients[-1] < 1e-5
     else:
-        assert 0.9 < forth < 1.2 and 0.9 < back < 1.2
-        assert 1e-3 < gradients[0] / gradients[-1] < 1e3
+        assert 0.9 < forth < 1.2 and 0.9 < back < 1.2 and gradients[0] / gradients[-1] > 1e-3
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -181,7 +174,5 @@ def test_at_the_stall_signal_and_error_keep_their_slopes_and_the_gradient_is_fla
     network = moved(build_network(dense, 10, seed=seed), copy)
     *_, (_, loss) = train(network, epochs=2500)
     assert loss == pytest.approx(0.5, abs=1e-6)
-    _, *columns = zip(*signal_error_gradient(network))
-    signal, error, gradient = (max(column) / min(column) for column in columns)
-    assert signal > 1e5 and error > 1e5
-    assert gradient < 100
+    signal, error, gradient = (max(norms) / min(norms) for norms in signal_error_gradient(network))
+    assert signal > 1e5 and error > 1e5 and gradient < 100
