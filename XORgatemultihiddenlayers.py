@@ -121,7 +121,7 @@ def signal_error_gradient(network):
 
 
 def passed_on(signals, errors, n):
-    """Return what one of n hidden layers passes on of signal and error: 0 if it ends in a 0."""
+    """Return what one of n hidden layers passes on of signal and error: 0 where one ends."""
     ways = signals[:-1], errors[-2::-1]  # from dense_in to the last hidden layer, and back
     return [0.0 if 0 in way else (way[-1] / way[0]) ** (1 / n) for way in ways]
 
@@ -137,8 +137,8 @@ def chart(network, n, heading):
     ends = [f"The signal ends at {names[signals.index(0)]}."] if 0 in signals[:-1] else []
     if 0 in errors[:-1]:
         ends.append(f"The error ends at {names[-2 - errors[-2::-1].index(0)]}.")
-    two = passed_on(signals, errors, n)
-    signal, error = (f"{x:.2f}" if x < 9.995 else f"{x:.0e}".replace("e+", "e") for x in two)
+    factors = passed_on(signals, errors, n)
+    signal, error = (f"{x:.2f}" if x < 9.995 else f"{x:.0e}".replace("e+", "e") for x in factors)
     passed = f"A hidden layer passes on {signal} of the signal and {error} of the error."
     return "\n".join([*lines, " ".join(ends) or passed])
 
@@ -173,7 +173,7 @@ def argument_parser(description):
     parser = argparse.ArgumentParser(description=description, argument_default=argparse.SUPPRESS)
     parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     add = parser.add_argument
-    text = "hidden layers, 1 to 100; if %(default)s, the script asks"
+    text = "hidden layers, 1 to 100; by default (%(default)s) the script asks"
     add("layers", metavar="LAYERS", nargs="?", type=whole(1, 100), default=None, help=text)
     add("--seed", type=whole(0, 2**32 - 1), default=SEED, help="seed of the initial weights")
     add("--epochs", type=whole(1, 10**9), default=EPOCHS, help="train for at most this many epochs")
@@ -215,7 +215,7 @@ def main(hidden_layer, kind, parser):
                 parser.error("-- is no value")  # of --seed=--, which Python before 3.12.2 lets pass
             n = options.pop("layers") or ask_layer_count(kind)
             with np.errstate(all="ignore"):
-                run(hidden_layer, n, interrupted=lambda: pressed, **options)
+                run(hidden_layer, n, interrupted=lambda: bool(pressed), **options)
         finally:
             sys.stdout.flush()  # here, where a full disk can still be told
         return 130 if pressed else 0

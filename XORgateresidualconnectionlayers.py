@@ -16,7 +16,7 @@ def residual(i, f, deriv_f, **options):
 
 def residual_parser():
     parser = argument_parser(__doc__)
-    parser.add_argument("--skip", type=whole(1, 2), help="layers to skip, 1 or 2 (default: 1)")
+    parser.add_argument("--skip", type=whole(1, 2), help="Dense layers in F, 1 or 2 (default: 1)")
     return parser
 
 

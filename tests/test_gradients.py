@@ -7,39 +7,25 @@ from activations import ACTIVATIONS
 from clipping import global_norm
 from layers import BatchNormalization, Dense, Sequential
 from residual import ResidualConnection
-from ulp import moved
-from XORgatemultihiddenlayers import (
-    T,
-    X,
-    build_network,
-    dense,
-    passed_on,
-    signal_error_gradient,
-    train,
-)
+from XORgatemultihiddenlayers import T, X, build_network, dense, passed_on, train
+from XORgatemultihiddenlayers import signal_error_gradient as norms
 from XORgateresidualconnectionlayers import residual
 
 KINDS = {
-    "dense": lambda f, rng: Dense(3, 3, *f, rng=rng),
-    "residual": lambda f, rng: ResidualConnection(3, *f, rng=rng),
-    "residual, skip 2": lambda f, rng: ResidualConnection(3, *f, skip=2, rng=rng),
-    "residual, skip 2, norm": lambda f, rng: ResidualConnection(
-        3, *f, skip=2, batch_norm=True, rng=rng
-    ),
-    "norm": lambda f, rng: BatchNormalization(3),
+    "dense": lambda *f, rng: Dense(3, 3, *f, rng=rng),
+    "residual": lambda *f, rng: ResidualConnection(3, *f, rng=rng),
+    "skip 2": lambda *f, rng: ResidualConnection(3, *f, skip=2, rng=rng),
+    "skip 2, norm": lambda *f, rng: ResidualConnection(3, *f, skip=2, batch_norm=True, rng=rng),
+    "norm": lambda *f, rng: BatchNormalization(3),
 }
 
 
 def stack(kind, activation, rng):
     """Return a layer of a kind among others, without a 0 among the parameters: ReLU's kink."""
     f = ACTIVATIONS[activation]
-    network = Sequential(
-        [
-            Dense(2, 3, *ACTIVATIONS["tanh"], rng=rng),
-            *(KINDS[name](f, rng) for name in ("dense", kind)),
-            Dense(3, 1, *ACTIVATIONS["sigmoid"], rng=rng),
-        ]
-    )
+    head = Dense(2, 3, *ACTIVATIONS["tanh"], rng=rng)
+    layers = [KINDS[name](*f, rng=rng) for name in ("dense", kind)]
+    network = Sequential([head, *layers, Dense(3, 1, *ACTIVATIONS["sigmoid"], rng=rng)])
     for param in network.get_params():
         param += 0.5 * rng.normal(size=param.shape)
     return network
@@ -104,48 +90,29 @@ def complex_step(function, array):
 
 
 @pytest.mark.parametrize("hidden_layer", [dense, residual])
-def test_back_prop_of_the_experiment(hidden_layer):
-    network = build_network(hidden_layer, 10)
-    params = network.get_params()
-    y = network.forward_prop(X)
-    dx = network.back_prop(y - T)
-    np.testing.assert_allclose(forward(hidden_layer, X, params)[-1], y, rtol=1e-13)
+def test_an_epoch_is_gradient_descent_on_clipped_gradients(hidden_layer):
+    network, params = build_network(hidden_layer, 10), build_network(hidden_layer, 10).get_params()
 
-    def loss(x, arrays):
-        return np.vdot(y - T, forward(hidden_layer, x, arrays)[-1])
-
-    assert relative_error(dx, complex_step(lambda x: loss(x, params), X)) < 1e-9
-    for i, grad in enumerate(network.get_grads()):
-        numeric = complex_step(lambda p: loss(X, [*params[:i], p, *params[i + 1 :]]), params[i])
-        assert relative_error(grad, numeric) < 1e-9, f"array {i}"
-
-
-@pytest.mark.parametrize("hidden_layer", [dense, residual])
-def test_the_first_epochs_are_gradient_descent_on_clipped_gradients(hidden_layer):
-    network, params = build_network(hidden_layer, 2), build_network(hidden_layer, 2).get_params()
-
-    def loss(arrays):
-        error = forward(hidden_layer, X, arrays)[-1] - T
+    def loss(i, array):
+        error = forward(hidden_layer, X, [*params[:i], array, *params[i + 1 :]])[-1] - T
         return (error * error).sum() / 2
 
-    for epoch, found in train(network, epochs=5, learning_rate=2.0, max_norm=0.3):
-        assert found == pytest.approx(loss(params), rel=1e-9)
-        grads = [
-            complex_step(lambda p: loss([*params[:i], p, *params[i + 1 :]]), params[i])
-            for i in range(len(params))
-        ]
+    for epoch, found in train(network, epochs=3, learning_rate=2.0, max_norm=0.2):
+        assert found == pytest.approx(loss(0, params[0]), rel=1e-9)
+        grads = [complex_step(lambda p: loss(i, p), params[i]) for i in range(len(params))]
         norm = np.sqrt(sum(np.sum(grad**2) for grad in grads))
-        params = [p - 2.0 * g * min(1, 0.3 / norm) for p, g in zip(params, grads)]
-        for ours, theirs in zip(network.get_params(), params, strict=True):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
-    assert epoch == 5
+        grads = [grad * min(1, 0.2 / norm) for grad in grads]
+        params = [param - 2.0 * grad for param, grad in zip(params, grads)]
+        assert max(map(relative_error, network.get_grads(), grads)) < 1e-9
+        assert max(map(relative_error, network.get_params(), params)) < 1e-12
+    assert epoch == 3
 
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("hidden_layer", [dense, residual])
 def test_signal_and_error_shrink_in_the_plain_stack_alone(hidden_layer, seed):
     network = build_network(hidden_layer, 10, seed=seed)
-    signals, errors, gradients = signal_error_gradient(network)
+    signals, errors, gradients = norms(network)
     y = network.forward_prop(X)
     params = network.get_params()
     for i, output in enumerate(forward(hidden_layer, X, params)):
@@ -167,12 +134,3 @@ def test_signal_and_error_shrink_in_the_plain_stack_alone(hidden_layer, seed):
         assert 0.15 < forth < 0.3 and 0.15 < back < 0.3 and gradients[0] / gradients[-1] < 1e-5
     else:
         assert 0.9 < forth < 1.2 and 0.9 < back < 1.2 and gradients[0] / gradients[-1] > 1e-3
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_at_the_stall_signal_and_error_keep_their_slopes_and_the_gradient_is_flat(seed, copy):
-    network = moved(build_network(dense, 10, seed=seed), copy)
-    *_, (_, loss) = train(network, epochs=2500)
-    assert loss == pytest.approx(0.5, abs=1e-6)
-    signal, error, gradient = (max(norms) / min(norms) for norms in signal_error_gradient(network))
-    assert signal > 1e5 and error > 1e5 and gradient < 100

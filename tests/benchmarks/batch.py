@@ -1,6 +1,8 @@
 """All seeds of a cell trained at once: an epoch of 50 seeds costs about as much as two of one.
 
 A cell is (script, command line): ("plain", "10 --gain 4") is XORgatemultihiddenlayers.py run so.
+A third entry changes one thing: ("a", 0.5) makes a residual connection y = 0.5 x + F(x), and
+("clipped", "dense_out") clips the gradient of dense_out alone, by its own norm.
 Only the initial weights are the scripts' own. The rest is written anew from the formulas, on arrays
 with one more axis in front, the seed, and so is a check of the scripts: the losses agree.
 """
@@ -17,6 +19,15 @@ from XORgatemultihiddenlayers import LOSS_GOAL, NODES, T, X, argument_parser, bu
 from XORgateresidualconnectionlayers import residual, residual_parser
 
 SCRIPTS = {"plain": (dense, argument_parser("")), "residual": (residual, residual_parser())}
+
+
+def parsed(script, command_line):
+    """Return hidden_layer, n, and the options of train and of build_network, a dict each."""
+    hidden_layer, parser = SCRIPTS[script]
+    options = vars(parser.parse_args(command_line.split()))
+    options.pop("gradients", None)
+    training = {name: options.pop(name) for name in ("epochs", "learning_rate", "max_norm")}
+    return hidden_layer, options.pop("layers"), training, options
 
 
 def sigmoid(h):
@@ -73,59 +84,56 @@ class Norm:
 
 
 class Network:
-    """Blocks of layers, y = F(x), or x + F(x) where a block adds, on all parameters (seeds, size).
+    """Blocks of layers, y = a x + F(x), or y = F(x) where a is 0, on all parameters (seeds, size).
 
-    plan is [(adds, [(Dense or Norm, shape of its P, f), ...]), ...]; each P is a view of params.
+    plan is [(a, [(Dense or Norm, shape of its P, f), ...]), ...]; each P is a view of params.
     """
 
     def __init__(self, params, plan):
         self.params, self.grads = params, np.empty_like(params)
         self.blocks, end = [], 0
-        for adds, layers in plan:
-            self.blocks.append((adds, []))
+        for a, layers in plan:
+            self.blocks.append((a, []))
             for kind, shape, f in layers:
                 start, end = end, end + math.prod(shape)
-                P, G = (a[:, start:end].reshape(-1, *shape) for a in (self.params, self.grads))
+                P, G = (flat[:, start:end].reshape(-1, *shape) for flat in (params, self.grads))
                 self.blocks[-1][1].append(kind(P, G, f))
 
     @np.errstate(all="ignore")
-    def step(self, learning_rate, max_norm):
-        """Update once; return the losses before it, and the norms of the gradient, per seed."""
+    def step(self, learning_rate, max_norm, first=0):
+        """Clip the columns from first on, and update; return the losses and norms before that."""
         y = X
-        for adds, layers in self.blocks:
+        for a, layers in self.blocks:
             x = y
             for layer in layers:
                 y = layer.forward(y)
-            y = x + y if adds else y
+            y = a * x + y if a else y
         dy = y - T
         losses = np.square(dy).sum(axis=(1, 2)) / 2
-        for adds, layers in reversed(self.blocks):
+        for a, layers in reversed(self.blocks):
             dx = dy
             for layer in reversed(layers):
                 dx = layer.backward(dx)
-            dy = dx + dy if adds else dx
-        norms = np.sqrt(np.einsum("sp,sp->s", self.grads, self.grads))
-        if not norms.max() < math.inf:  # perhaps only its square is too large
-            largest = np.maximum(np.abs(self.grads).max(axis=1), 1.0)
-            norms = largest * np.linalg.norm(self.grads / largest[:, None], axis=1)
-        self.grads *= (learning_rate * np.minimum(1.0, max_norm / norms))[:, None]
-        self.params -= self.grads
+            dy = dx + a * dy if a else dx
+        clipped = self.grads[:, first:]
+        norms = np.sqrt(np.einsum("sp,sp->s", clipped, clipped))
+        clipped *= np.minimum(1.0, max_norm / norms)[:, None]
+        self.params -= learning_rate * self.grads
         return losses, norms
 
 
 def networks(cell, seeds):
-    """Return the script's network for each seed, their plan, and (epochs, rate, max_norm)."""
-    script, command_line = cell
-    hidden_layer, parser = SCRIPTS[script]
-    options = vars(parser.parse_args(command_line.split()))
-    training = [options.pop(name) for name in ("epochs", "learning_rate", "max_norm")]
-    n = options.pop("layers")
-    built = [build_network(hidden_layer, n, **options | {"seed": seed}) for seed in seeds]
+    """Return the script's network for each seed."""
+    hidden_layer, n, _, options = parsed(*cell[:2])
+    return [build_network(hidden_layer, n, **options | {"seed": seed}) for seed in seeds]
+
+
+def network_plan(n, options, a):
     f = {"sigmoid": sigmoid, "tanh": tanh, "relu": relu}[options["activation"]]
-    hidden = [(Norm, (2, NODES), None)] * options.get("batch_norm", False)
-    hidden = (hidden + [(Dense, (NODES + 1, NODES), f)]) * options.get("skip", 1)
-    plan = [(False, [(Dense, (3, NODES), f)]), *n * [(script == "residual", hidden)]]
-    return built, [*plan, (False, [(Dense, (NODES + 1, 1), sigmoid)])], training
+    F = [(Norm, (2, NODES), None)] * options.get("batch_norm", False)
+    F = (F + [(Dense, (NODES + 1, NODES), f)]) * options.get("skip", 1)
+    dense_in, dense_out = [(Dense, (3, NODES), f)], [(Dense, (NODES + 1, 1), sigmoid)]
+    return [(0.0, dense_in), *n * [(a, F)], (0.0, dense_out)]
 
 
 def train(cell, seeds, goal=LOSS_GOAL):
@@ -134,12 +142,15 @@ def train(cell, seeds, goal=LOSS_GOAL):
     A seed stops at the goal, and keeps its loss from then on, or at the epoch where its gradient is
     not finite, and then its loss is inf. The last epoch is that at which the last seed stops.
     """
-    built, plan, (epochs, *options) = networks(cell, seeds)
-    params = [np.concatenate([p.ravel() for p in network.get_params()]) for network in built]
+    _, n, training, options = parsed(*cell[:2])
+    changed = dict(cell[2:])
+    plan = network_plan(n, options, changed.get("a", float(cell[0] == "residual")))
+    first = -NODES - 1 if changed.get("clipped") == "dense_out" else 0
+    params = [np.concatenate(network.get_params(), axis=None) for network in networks(cell, seeds)]
     network = Network(np.array(params), plan)
     losses, running = np.empty(len(params)), np.arange(len(params))
-    for epoch in range(1, epochs + 1):
-        found, norms = network.step(*options)
+    for epoch in range(1, training.pop("epochs") + 1):
+        found, norms = network.step(**training, first=first)
         losses[running] = np.where(norms < math.inf, found, math.inf)
         yield epoch, losses.copy()
         goes_on = (found > goal) & (norms < math.inf)

@@ -1,30 +1,121 @@
-"""How often, and how fast, the two scripts learn XOR at 1 to 10 hidden layers.
+"""How often, and how fast, the two scripts learn XOR, and what a hidden layer passes on.
 
-python tests/benchmarks/convergence.py 50    (3 minutes on two cores)
+python tests/benchmarks/convergence.py depths    (or remedies, deep, plateau, identity)
 """
 
-from table import main
-from XORgatemultihiddenlayers import MAX_LAYERS
+import argparse
+import functools
+import math
+import multiprocessing
+import statistics
+import sys
 
-DEPTHS = range(1, MAX_LAYERS + 1)
-STACKS = {
-    "plain": ("plain", ""),
-    "residual": ("residual", ""),
-    "plain relu, he": ("plain", " --activation relu --init he"),
+import numpy as np
+
+from batch import networks, parsed, train
+from XORgatemultihiddenlayers import passed_on, signal_error_gradient
+
+SOLVED = 0.01  # the loss at which a run counts: every result is within 0.15 of its target
+COLUMNS = ["solved", "after", "signal", "error"]
+RELU, TANH = "--activation relu --init he", "--activation tanh"
+RATES = ["", *(f"--learning-rate {rate}" for rate in (0.1, 0.3, 3))]
+PLAIN = [
+    *(*RATES, "--init he", "--init uniform", "--activation relu", RELU),
+    *(*(f"--gain {gain}" for gain in (2, 3, 4, 5, 6)), "--gain 4 --max-norm inf"),
+    *(
+        f"{TANH}{gain}{rate}{clipping}"
+        for gain in ("", " --gain 2", " --gain 3")
+        for rate in ("", " --learning-rate 0.1")
+        for clipping in ("", " --max-norm inf")
+    ),
+    *(f"{TANH} --gain 3 --learning-rate 0.03 --max-norm inf", "--batch-norm"),
+]
+RESIDUAL = [
+    *(*RATES, "--max-norm inf", *(f"{rate} --max-norm inf" for rate in RATES[1:3])),
+    *("--init uniform", "--activation relu", "--skip 2", f"--skip 2 {TANH} --init he"),
+    f"--skip 2 {TANH} --init he --max-norm inf",
+]
+RUNS = [("plain", options) for options in PLAIN] + [("residual", options) for options in RESIDUAL]
+
+
+def by_depth(depths, columns, *stacks):
+    """Return a table with stacks side by side."""
+    heads = ["hidden layers"]
+    for script, options in stacks:
+        heads += [f"{script} {options}".strip() + f": {columns[0]}", *columns[1:]]
+    cells = [[(script, f"{n} {options}") for script, options in stacks] for n in depths]
+    return heads, columns, [([f"{n}"], line) for n, line in zip(depths, cells)]
+
+
+REMEDIES = [([script, options or "none"], [(script, f"10 {options}")]) for script, options in RUNS]
+IDENTITY = [([f"{a}", "all"], [("residual", "10", ("a", a))]) for a in (0, 0.25, 0.5, 0.75, 0.9, 1)]
+IDENTITY += [(["1", "dense_out"], [("residual", "10", ("clipped", "dense_out"))])]
+IDENTITY += [(["1", "nothing"], [("residual", "10 --max-norm inf")])]
+
+# A table is its heads, the columns that show a cell, and its lines, each (labels, cells).
+TABLES = {
+    "depths": by_depth(range(1, 11), COLUMNS[:2], ("plain", ""), ("residual", ""), ("plain", RELU)),
+    "remedies": (["script", "options", *COLUMNS], COLUMNS, REMEDIES),
+    "deep": by_depth(
+        (10, 20, 50, 100), COLUMNS, ("plain", TANH), ("residual", ""), ("residual", TANH)
+    ),
+    "plateau": by_depth(range(4, 9), ["after"], ("plain", "--epochs 10000000")),
+    "identity": (["a", "clipped", *COLUMNS[:2]], COLUMNS[:2], IDENTITY),
 }
-CELLS = [(script, f"{n}{options}") for n in DEPTHS for script, options in STACKS.values()]
-HEADS = ["hidden layers"]
-HEADS += [head for name in STACKS for head in (f"{name}: solved", "after", "stops")]
 
 
-def table(rows):
-    lines = []
-    for n in DEPTHS:
-        lines.append([f"{n}"])
-        for script, options in STACKS.values():
-            lines[-1] += rows[script, f"{n}{options}"][:3]
-    return lines
+def epochs_to_solve(cell, seeds, enough):
+    """Return for each seed the epoch at which it is SOLVED, inf for never, until enough are."""
+    solved = np.full(len(seeds), math.inf)
+    for epoch, losses in train(cell, seeds, SOLVED):
+        solved[(losses <= SOLVED) & (solved == math.inf)] = epoch
+        if np.count_nonzero(solved < math.inf) >= enough:
+            break
+    return solved
+
+
+def factors(cell, seeds):
+    """Return the medians of what a hidden layer passes on of signal and error before training."""
+    n = parsed(*cell[:2])[1]
+    found = [signal_error_gradient(network) for network in networks(cell, seeds)]
+    return np.median([passed_on(signals, errors, n) for signals, errors, _ in found], axis=0)
+
+
+def entries(cell, seeds, columns):
+    """Return what these columns show of a cell."""
+    enough = len(seeds) if "solved" in columns else len(seeds) // 2 + 1  # for the median
+    solved = epochs_to_solve(cell, seeds, enough)
+    after = statistics.median_high(solved)  # a run that fails is endless
+    count = np.count_nonzero(solved < math.inf)
+    texts = [f"{count}/{len(seeds)}", f"{after:.0f}" if after < math.inf else "-"]
+    texts += [f"{factor:.2f}" for factor in factors(cell, seeds)]
+    return [text for name, text in zip(COLUMNS, texts) if name in columns]
+
+
+def measured(columns, lines, seeds):
+    """Return the lines as they are printed; one process a core, the longest cells first."""
+    cells = [cell for _, line in lines for cell in line]
+    cells.sort(key=lambda cell: (cell[0] != "plain", -parsed(*cell[:2])[1]))
+    found = {}
+    with multiprocessing.Pool() as pool:
+        results = pool.imap(functools.partial(entries, seeds=seeds, columns=columns), cells)
+        for cell, result in zip(cells, results):
+            found[cell] = result
+            print(f"\r{len(found)} of {len(cells)} cells", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    return [sum((found[cell] for cell in line), labels) for labels, line in lines]
+
+
+def print_table(heads, lines):
+    for line in [heads, len(heads) * ["---"], *lines]:
+        print("| " + " | ".join(line) + " |")
 
 
 if __name__ == "__main__":
-    main(__doc__, CELLS, HEADS, table)
+    parser = argparse.ArgumentParser(description="How often, and how fast, the scripts learn XOR.")
+    parser.add_argument("table", choices=TABLES)
+    parser.add_argument("--seeds", type=int, default=50, help="how many seeds")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
+    asked = parser.parse_args()
+    heads, columns, lines = TABLES[asked.table]
+    print_table(heads, measured(columns, lines, range(asked.first, asked.first + asked.seeds)))

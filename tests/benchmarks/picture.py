@@ -20,7 +20,7 @@ N = xor.MAX_LAYERS
 DEPTHS = range(1, N + 1)
 TANH = {"activation": "tanh", "gain": 3.0}
 CHECKPOINTS = {*np.geomspace(1, xor.EPOCHS, 50).round().astype(int)}
-BLUE, ORANGE = "#0072b2", "#c04a00"  # the colour-blind can tell them apart
+BLUE, ORANGE, GRAY = "#0072b2", "#c04a00", "#555555"  # the colour-blind can tell them apart
 
 
 def losses(job):
@@ -53,16 +53,17 @@ def draw_depths(panel, kind, curves):
 
 def draw_layers(panel, hidden_layer, options, what, y, y_signal, y_error):
     """Draw what travels through the layers of an untrained network, and what one passes on."""
-    rows = xor.signal_error_gradient(xor.build_network(hidden_layer, N, **options))
-    _, signals, errors, _ = zip(*rows[:-1])
-    panel.semilogy(signals, ">-", color=BLUE)
-    panel.semilogy(errors, "<--", color=ORANGE)
+    network = xor.build_network(hidden_layer, N, **options)
+    signals, errors, gradients = xor.signal_error_gradient(network)
+    panel.semilogy(signals[:-1], ">-", color=BLUE)
+    panel.semilogy(errors[:-1], "<--", color=ORANGE)
+    panel.semilogy(gradients[:-1], ":", color=GRAY)
     panel.text(0, y_signal, "signal \u2192", color=BLUE)
     panel.text(N, y_error, "\u2190 error", color=ORANGE, ha="right")
-    (_, signal, _), (_, error, _) = xor.passed_on(rows, N)
+    signal, error = xor.passed_on(signals, errors, N)
     passed = f"{signal:.2f} of the signal and\n{error:.2f} of the error."
     panel.text(0, y, f"A hidden layer passes on\n{passed}", linespacing=1.3)
-    panel.set(title=f"why: {what}", xlabel=f"hidden layer, of {N}", ylim=(2e-8, 2e6))
+    panel.set(title=f"why: {what}", xlabel=f"hidden layer, of {N}", ylim=(1e-8, 2e6))
     panel.set_xticks(range(N + 1), ["in", *range(N)])
     panel.grid(visible=False, axis="x")
 
@@ -100,8 +101,9 @@ def draw(curves):
     labels = (
         "signal: what tells the samples apart, on its way forward",
         "error: dL/dy, on its way back",
+        "gradient: dL/d[W; b]",
     )
-    figure.legend(plain_why.lines, labels, loc="outside lower center", ncols=2)
+    figure.legend(plain_why.lines, labels, loc="outside lower center", ncols=3)
     figure.savefig(Path(__file__).with_suffix(".svg"), metadata={"Date": None})
 
 
