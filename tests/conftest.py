@@ -24,10 +24,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def long_runs(tmp_path_factory):
-    """Three whole runs, typed at the prompt: at once, while the other tests go on.
-
-    Processes, and no threads: where one is alive, Python warns of opening a pseudo-terminal.
-    """
+    """Return what three whole runs print: processes that go on while the other tests do."""
     folder = tmp_path_factory.mktemp("runs")
     with contextlib.ExitStack() as stack:
         processes = {}
