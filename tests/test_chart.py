@@ -89,7 +89,9 @@ def test_a_readers_layer_without_parameters_has_a_row(data):
         def back_prop(self, grads):
             return 0 * grads
 
-    network = Sequential([linear(2, 1, "elevenchars"), AnExtraordinarilyLongName(), linear(2, 1)])
+    first, last = linear(2, 1, "elevenchars"), linear(2, 1, 12 * "c")
+    network = Sequential([first, AnExtraordinarilyLongName(), last])
     text = chart(network, 1, "Now").splitlines()
     assert text[3].startswith("AnExtraord~ 0.0e+00 ") and text[3].endswith(" 0.0e+00")
+    assert text[2].startswith("elevenchars 2.8e+00 ") and text[4].startswith("cccccccccc~ 0.0e+00 ")
     assert text[-1] == "The signal ends at AnExtraord~. The error ends at elevenchars."

@@ -40,7 +40,7 @@ def test_below_the_limit_and_at_it_every_bit_stays(scale):
     assert bits(grads) == bits(arrays(scale))
 
 
-@pytest.mark.parametrize("kind", [np.float16, np.float32, np.array, Fraction, str])
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.array, Fraction])
 def test_the_limit_is_any_number_and_the_chapters_unless_given(kind):
     assert global_norm(clip_gradient_norm(arrays(1e6), kind(0.25))) == close(0.25)
     assert global_norm(clip_gradient_norm(arrays())) == close(0.25)
@@ -59,18 +59,14 @@ def test_any_iterable_and_one_bare_array_are_clipped():
         assert clip_gradient_norm(grad) is grad and np.linalg.norm(grad) == close(0.25)
 
 
-READ_ONLY = np.ones(3)
-READ_ONLY.flags.writeable = False
-
-
-@pytest.mark.parametrize(
-    "wrong", [3.0, np.ones(3, dtype=int), np.ones(3, dtype=np.float32), [1.0, 2.0], READ_ONLY, None]
-)
-def test_what_cannot_be_scaled_in_place_is_refused_before_anything_is_changed(wrong):
-    grads = [*arrays(), wrong]
-    with pytest.raises(TypeError, match="only float64 arrays, not read-only, can be scaled"):
-        clip_gradient_norm(grads)
-    assert bits(grads[:3]) == bits(arrays())
+def test_what_cannot_be_scaled_in_place_is_refused_before_anything_is_changed():
+    read_only = np.ones(3)
+    read_only.flags.writeable = False
+    for wrong in 3.0, np.ones(3, dtype=int), np.ones(3, dtype=np.float32), [1.0], read_only, None:
+        grads = [*arrays(), wrong]
+        with pytest.raises(TypeError, match="only float64 arrays, not read-only, can be scaled"):
+            clip_gradient_norm(grads)
+        assert bits(grads[:3]) == bits(arrays())
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

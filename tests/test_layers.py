@@ -60,6 +60,7 @@ def test_a_shape_that_does_not_fit_is_refused_by_a_layer_with_its_name(make):
         with pytest.raises(ValueError) as error:
             layer.forward_prop(np.zeros(shape))
         assert "name=" in str(error.value) and f": x is {shape}, not (batch" in str(error.value)
+        assert str(error.value).endswith(", 3)")
     layer.forward_prop(np.zeros((2, 3)))
     for shape in (3,), (), (2, 2), (1, 3), (2, 1), (3, 3):
         with pytest.raises(ValueError) as error:

@@ -2,10 +2,8 @@
 
 Another processor's matrix product differs in the last place, and training makes more of it. So
 what a test says of a trained network holds for each copy whose initial weights are moved by one
-unit in the last place, and under every kernel:
-
-OPENBLAS_CORETYPE=Haswell python -m pytest -m trained
-COPIES=51 python -m pytest -m trained
+unit in the last place (COPIES=51 python -m pytest -m trained), and under every kernel
+(OPENBLAS_CORETYPE=Haswell python -m pytest -m trained).
 """
 
 import numpy as np
