@@ -357,7 +357,7 @@ def test_ctrl_c_pressed_again_and_again_is_quiet_and_shows_what_is_learned(scrip
 
 def test_afterwards_the_handler_of_ctrl_c_is_pythons_own():
     told = "import signal; print(signal.getsignal(signal.SIGINT))"
-    main = f"import test_scripts; test_scripts.printed('{PLAIN}', '5'); {told}"
+    main = f"import test_scripts; test_scripts.printed('{PLAIN}', '1', '--epochs', '2'); {told}"
     env = {**ENVIRONMENT, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
     for args in ["-i", PLAIN, "1", "--epochs", "2"], ["-c", main]:
         _, text, _ = finished([sys.executable, *args], f"{told}\n", env=env)
