@@ -1,6 +1,6 @@
 """Gradient clipping, the remedy for exploding gradients: if |g| > max_norm, g <- g max_norm / |g|.
 
-|g| is the global norm: over all elements of all arrays together (Pascanu et al. 2013).
+|g| is the global norm: over all elements of all gradients together (Pascanu et al. 2013).
 """
 
 import math
@@ -8,28 +8,22 @@ import math
 import numpy as np
 
 
-def global_norm(arrays):
-    """Return the L2 norm over a list of arrays, also where its square over- or underflows."""
-    flat = np.concatenate(arrays or [[]], axis=None)
-    square = np.vdot(flat, flat)
-    return math.sqrt(square) if 1e-200 < square < 1e200 else math.hypot(*flat)
-
-
 def clip_gradient_norm(grads, max_norm=0.25):
     """Scale grads in place, all by one factor, to a global norm of at most max_norm; return them.
 
-    grads is a float64 array or any iterable of such arrays. Below max_norm no bit changes. Before
-    anything does, other grads are a TypeError, a norm that is not finite is a FloatingPointError.
+    grads is one float64 array or any iterable of such arrays, and the return value a list of them.
+    A max_norm that is not above 0 is a ValueError, a norm that is not finite a FloatingPointError.
     """
+    grads = [grads] if isinstance(grads, np.ndarray) else list(grads)
     max_norm = float(max_norm)
-    arrays = [grads] if isinstance(grads, np.ndarray) else list(grads)
-    if any(type(a) is not np.ndarray or a.dtype != float or not a.flags.writeable for a in arrays):
-        raise TypeError("only float64 arrays, not read-only, can be scaled in place")
-    total_norm = global_norm(arrays)
+    if not max_norm > 0:
+        raise ValueError(f"max_norm is {max_norm}, not a number above 0")
+    g = np.concatenate(grads, axis=None)  # all of them as one vector
+    total_norm = math.sqrt(g.dot(g))
     if not math.isfinite(total_norm):
         raise FloatingPointError(f"the norm of the gradient is {total_norm}")
     if total_norm > max_norm:
-        factor = np.array(max_norm / total_norm)  # on small arrays faster than a number
-        for array in arrays:
-            array *= factor
-    return grads if isinstance(grads, np.ndarray) else arrays
+        factor = max_norm / total_norm
+        for grad in grads:
+            grad *= factor
+    return grads

@@ -18,133 +18,119 @@ def glorot_uniform(input_size, output_size, rng):
 
 def he_normal(input_size, output_size, rng):
     """W from N(0, 2 / input_size); b = 0 (He et al. 2015)."""
-    W = rng.normal(0.0, np.sqrt(2 / input_size), (input_size, output_size))
-    return W, np.zeros(output_size)
+    return rng.normal(0, np.sqrt(2 / input_size), (input_size, output_size)), np.zeros(output_size)
 
 
 def uniform(input_size, output_size, rng):
-    """W and b from U[0, 1): no remedy, but what one tries first."""
+    """W and b from U[0, 1): no remedy, but what the chapter's own runs begin with."""
     return rng.random((input_size, output_size)), rng.random(output_size)
 
 
 INITIALIZERS = {"glorot": glorot_uniform, "he": he_normal, "uniform": uniform}
 
 
-class Layer:
-    """What the layers here share; Dense and BatchNormalization have one array of parameters."""
-
-    y_shape = "that of y: there was no forward_prop"
-
-    def __repr__(self):
-        return f"{type(self).__name__}(name={self.name!r})"
-
-    def get_params(self):
-        return [self.params]
-
-    def get_grads(self):
-        return [self.grads]
-
-    def num_params(self):
-        return sum(param.size for param in self.get_params())
-
-    def misfit(self, what, array, expected):
-        what = f"what {getattr(what, '__name__', what)} returns" if callable(what) else what
-        shape = getattr(array, "shape", type(array).__name__)
-        return ValueError(f"{self}: {what} is {shape}, not {expected}")
+def check(layer, what, shape, expected):
+    """Raise ValueError if the shape of x or dL/dy is not the expected (batch, size)."""
+    if expected is None:
+        raise ValueError(f"{layer.name}: back_prop came before any forward_prop")
+    if shape != expected:
+        raise ValueError(f"{layer.name}: {what} has shape {shape}, not (batch, size) = {expected}")
 
 
-class Dense(Layer):
+def num_params(layer):
+    return sum(param.size for param in layer.get_params())
+
+
+class Dense:
     """y = f(h), h = x W + b, with W (input_size, output_size) and b (output_size,).
 
-    activate_func is f and deriv_activate_func f', both of the array h, the value before activation:
-    y (1 - y), say, would be wrong. b is the weight of one more input, always 1: h = [x 1] [W; b],
-    and the array [W; b] is the only parameter. initializer is a name in INITIALIZERS, or a function
-    like those; gain multiplies its W. A network serves one thread at a time.
+    activate_func is f, deriv_activate_func f': both are given h, the value before activation, so
+    lambda y: y * (1 - y) would be wrong for the sigmoid, and return what broadcasts to its shape.
+    initializer is a name in INITIALIZERS or a function like those, and gain multiplies its W. rng
+    is what numpy.random.default_rng takes: layers that share a Generator get different weights.
     """
 
     def __init__(
         self, input_size, output_size, activate_func, deriv_activate_func, *,
         name="dense", initializer="glorot", gain=1.0, rng=None,
     ):  # fmt: skip
-        for size in input_size, output_size:
-            if not isinstance(size, (int, np.integer)) or size < 1:
-                raise ValueError(f"{name}: a size is {size!r}, not a whole number above 0")
-        rng = np.random.default_rng() if rng is None else rng
-        if not isinstance(rng, np.random.Generator):
-            raise ValueError(f"{name}: rng is {rng!r}, not a numpy.random.Generator")
         self.name, self.input_size, self.output_size = name, input_size, output_size
         self.activate_func, self.deriv_activate_func = activate_func, deriv_activate_func
-        W, b = INITIALIZERS.get(initializer, initializer)(input_size, output_size, rng)
-        self.params = np.vstack([gain * W, b], dtype=float)  # [W; b]
-        self.grads = np.zeros_like(self.params)
-        self.x_shape = None
+        initialize = initializer if callable(initializer) else INITIALIZERS[initializer]
+        W, b = initialize(input_size, output_size, np.random.default_rng(rng))
+        self.W, self.b = np.array(gain * W, dtype=float), np.array(b, dtype=float)
+        self.dW, self.db = np.zeros(self.W.shape), np.zeros(self.b.shape)
+        self.y_shape = None  # until forward_prop
+
+    def get_params(self):
+        return [self.W, self.b]
+
+    def get_grads(self):
+        return [self.dW, self.db]
 
     def forward_prop(self, x):
-        x = np.asarray(x, dtype=float)
-        if x.shape != self.x_shape:
-            if x.ndim != 2 or x.shape[1] != self.input_size:
-                raise self.misfit("x", x, f"(batch, {self.input_size})")
-            self.x_shape, self.x1 = x.shape, np.ones((len(x), self.input_size + 1))
-        self.x1[:, :-1] = x
-        h = self.x1.dot(self.params)  # h = [x 1] [W; b]
-        h.setflags(write=False)
-        self.h, self.y_shape = h, h.shape
+        x = np.array(x, dtype=float, ndmin=1)  # a copy: back_prop needs x as it is now
+        check(self, "x", x.shape, (len(x), self.input_size))
+        h = x.dot(self.W) + self.b  # h = x W + b
+        h.setflags(write=False)  # back_prop needs h, too: an f that writes into it is an error
         y = self.activate_func(h)  # y = f(h)
-        if getattr(y, "shape", None) != h.shape:
-            raise self.misfit(self.activate_func, y, h.shape)
-        return y
+        self.x, self.h, self.y_shape = x, h, h.shape
+        return y if getattr(y, "shape", None) == h.shape else np.broadcast_to(y, h.shape)
 
-    def back_prop(self, grads):
-        grads = np.asarray(grads, dtype=float)
-        if grads.shape != self.y_shape:
-            raise self.misfit("dL/dy", grads, self.y_shape)
-        slope = self.deriv_activate_func(self.h)
-        if getattr(slope, "shape", None) != self.y_shape:
-            raise self.misfit(self.deriv_activate_func, slope, self.y_shape)
-        delta = grads * slope  # dL/dh = dL/dy f'(h): f' shrinks it
-        self.x1.T.dot(delta, out=self.grads)  # [dL/dW; dL/db] = [x 1]^T dL/dh
-        return delta.dot(self.params[:-1].T)  # dL/dx = dL/dh W^T: W shrinks or grows it
+    def back_prop(self, dy):
+        dy = np.asarray(dy, dtype=float)
+        check(self, "dL/dy", dy.shape, self.y_shape)
+        dh = dy * self.deriv_activate_func(self.h)  # dh = dy f'(h): a small f' shrinks it
+        self.x.T.dot(dh, out=self.dW)  # dW = x^T dh
+        dh.sum(axis=0, out=self.db)  # db = sum of dh over the batch
+        return dh.dot(self.W.T)  # dx = dh W^T: W shrinks or grows it
 
 
-class BatchNormalization(Layer):
+class BatchNormalization:
     """y = gamma n + beta, n = (x - mean) / sqrt(var + 1e-5) (Ioffe & Szegedy 2015).
 
     mean and var are each unit's own over the batch at hand: there are no running averages for later
-    predictions, and a batch of one sample is refused. The learned array is [gamma; beta] (2, size).
+    predictions, and a batch of one sample is refused. gamma and beta (size,) are learned.
     """
 
     def __init__(self, size, *, name="norm"):
         self.name, self.input_size, self.output_size = name, size, size
-        self.params = np.vstack([np.ones(size), np.zeros(size)])  # [gamma; beta]
-        self.grads = np.zeros_like(self.params)
+        self.gamma, self.beta = np.ones(size), np.zeros(size)
+        self.dgamma, self.dbeta = np.zeros(size), np.zeros(size)
+        self.y_shape = None  # until forward_prop
+
+    def get_params(self):
+        return [self.gamma, self.beta]
+
+    def get_grads(self):
+        return [self.dgamma, self.dbeta]
 
     def forward_prop(self, x):
-        x = np.asarray(x, dtype=float)
-        if x.ndim != 2 or x.shape[1] != self.input_size or len(x) < 2:
-            raise self.misfit("x", x, f"(batch of two samples or more, {self.input_size})")
-        self.std = np.sqrt(x.var(axis=0) + 1e-5)
-        self.n = (x - x.mean(axis=0)) / self.std
-        self.y_shape = x.shape
-        gamma, beta = self.params
-        return gamma * self.n + beta
+        x = np.array(x, dtype=float, ndmin=1)
+        check(self, "x", x.shape, (max(len(x), 2), self.input_size))  # one sample would be its mean
+        std = np.sqrt(x.var(axis=0) + 1e-5)
+        n = (x - x.mean(axis=0)) / std
+        self.n, self.std, self.y_shape = n, std, n.shape
+        return self.gamma * n + self.beta
 
-    def back_prop(self, grads):
-        grads = np.asarray(grads, dtype=float)
-        if grads.shape != self.y_shape:
-            raise self.misfit("dL/dy", grads, self.y_shape)
-        self.grads[:] = (grads * self.n).sum(axis=0), grads.sum(axis=0)  # dL/dgamma, dL/dbeta
-        mean_of_dy_n, mean_of_dy = self.grads / len(grads)
-        return self.params[0] / self.std * (grads - mean_of_dy - self.n * mean_of_dy_n)
+    def back_prop(self, dy):
+        dy = np.asarray(dy, dtype=float)
+        check(self, "dL/dy", dy.shape, self.y_shape)
+        (dy * self.n).sum(axis=0, out=self.dgamma)  # dgamma = sum of dy n over the batch
+        dy.sum(axis=0, out=self.dbeta)  # dbeta = sum of dy over the batch
+        # mean and std depend on x, too: on its way to dx, dy loses its mean and its part along n.
+        return self.gamma / self.std * (dy - dy.mean(axis=0) - self.n * (dy * self.n).mean(axis=0))
 
 
-class Sequential(Layer):
+class Sequential:
     """Layers one after the other, together a layer: any objects with the four methods."""
 
     def __init__(self, layers, *, name="sequential"):
         self.name, self.layers = name, tuple(layers)
+        self.names = [getattr(layer, "name", type(layer).__name__) for layer in self.layers]
         parts = [*self.layers, *self.get_params()]
         if len({id(part) for part in parts}) < len(parts):  # it would overwrite its own gradient
-            raise ValueError(f"{name}: a layer appears twice in {self.names()}")
+            raise ValueError(f"{name}: a layer appears twice in {self.names}")
 
     def get_params(self):
         return [param for layer in self.layers for param in layer.get_params()]
@@ -157,20 +143,17 @@ class Sequential(Layer):
             x = layer.forward_prop(x)
         return x
 
-    def back_prop(self, grads):
+    def back_prop(self, dy):
         for layer in reversed(self.layers):
-            grads = layer.back_prop(grads)
-        return grads
-
-    def names(self):
-        return [getattr(layer, "name", type(layer).__name__) for layer in self.layers]
+            dy = layer.back_prop(dy)
+        return dy
 
     def summary(self):
         """Return the table of the layers, 65 columns wide, as Keras prints it."""
         row = "{:<28.28} {:<25} {}".format
         lines = [65 * "_", row("Layer (type)", "Output Shape", "Param #"), 65 * "="]
-        for name, layer in zip(self.names(), self.layers):
+        for name, layer in zip(self.names, self.layers):
             kind = getattr(layer, "type_name", type(layer).__name__)
             shape = f"(None, {getattr(layer, 'output_size', '?')})"
-            lines.append(row(f"{name} ({kind})", shape, Layer.num_params(layer)))
-        return "\n".join([*lines, 65 * "=", f"Total params: {self.num_params()}"])
+            lines.append(row(f"{name} ({kind})", shape, num_params(layer)))
+        return "\n".join([*lines, 65 * "=", f"Total params: {num_params(self)}"])

@@ -1,15 +1,12 @@
-"""The residual connection, y = x + F(x): dL/dy also flows back along a path that cannot shrink it.
-
-He et al. 2016, "Identity Mappings in Deep Residual Networks".
-"""
+"""The residual connection, y = x + F(x): a path of its own for dL/dy, that cannot shrink it."""
 
 import numpy as np
 
-from layers import BatchNormalization, Dense, Layer, Sequential
+from layers import BatchNormalization, Dense, Sequential
 
 
-class ResidualConnection(Layer):
-    """y = x + F(x), where F is `skip` Dense layers of node_size units.
+class ResidualConnection:
+    """y = x + F(x), where F is `skip` Dense layers of node_size units (He et al. 2016).
 
     Forward, skip=1:                             skip=2:
         x --+---- Dense ----(+)--> y             x --+-- Dense -- Dense --(+)--> y
@@ -21,22 +18,24 @@ class ResidualConnection(Layer):
                   |           |                            |                |
                   +---- 1 ----+                            +------- 1 ------+
     With batch_norm, F has a BatchNormalization before each Dense: the path of the 1 stays bare.
-    weights are Dense's initializer, gain and rng.
+    options are Dense's: initializer and gain.
     """
 
     type_name = "Dense"  # what the chapter's summary prints for it
 
     def __init__(
         self, node_size, activate_func, deriv_activate_func, *,
-        skip=1, batch_norm=False, name="residual", **weights,
+        skip=1, batch_norm=False, name="residual", rng=None, **options,
     ):  # fmt: skip
-        F, functions = [], (activate_func, deriv_activate_func)
+        if skip < 1:
+            raise ValueError(f"{name}: skip is {skip}, not 1 or more")
+        options |= {"name": name, "rng": np.random.default_rng(rng)}  # one rng: weights differ
+        F = []
         for _ in range(skip):
             if batch_norm:
                 F.append(BatchNormalization(node_size, name=name))
-            F.append(Dense(node_size, node_size, *functions, name=name, **weights))
-        self.F = F[0] if len(F) == 1 else Sequential(F, name=name)
-        self.name, self.output_size = name, node_size
+            F.append(Dense(node_size, node_size, activate_func, deriv_activate_func, **options))
+        self.F, self.name, self.output_size = Sequential(F, name=name), name, node_size
 
     def get_params(self):
         return self.F.get_params()
@@ -45,9 +44,7 @@ class ResidualConnection(Layer):
         return self.F.get_grads()
 
     def forward_prop(self, x):
-        x = np.asarray(x, dtype=float)
         return x + self.F.forward_prop(x)
 
-    def back_prop(self, grads):
-        grads = np.asarray(grads, dtype=float)
-        return grads + self.F.back_prop(grads)  # grads: the path of the 1
+    def back_prop(self, grads):  # dL/dy, as in the chapter
+        return grads + self.F.back_prop(grads)

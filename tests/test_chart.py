@@ -20,8 +20,8 @@ def test_a_bar_has_one_mark_a_power_of_ten_and_is_honest_at_both_ends():
 
 def linear(size, factor, name="dense"):
     """Return the layer y = factor x."""
-    layer = Dense(size, size, lambda h: h, np.ones_like, name=name)
-    layer.params[:] = np.vstack([factor * np.eye(size), np.zeros(size)])
+    layer = Dense(size, size, lambda h: h, lambda h: 1.0, name=name)
+    layer.W[:] = factor * np.eye(size)
     return layer
 
 
@@ -66,6 +66,13 @@ def test_the_chart_names_where_an_exact_zero_stops_signal_and_error(data):
         assert chart(network, 3, "Now").splitlines()[-1] == line
         signal, error = passed_on(*signal_error_gradient(network)[:2], 3)
         assert (signal == 0, error == 0) == ("signal" in line, "error" in line)
+
+
+def test_the_norms_are_right_where_their_squares_are_0(data):
+    signals, errors, gradients = signal_error_gradient(stack(1, 1e-200, 1))
+    assert signals == pytest.approx([8**0.5, 8**0.5 * 1e-200, 8**0.5 * 1e-200], rel=1e-12, abs=0)
+    assert errors == pytest.approx([3e-200, 3, 3], rel=1e-12, abs=0)
+    assert gradients == pytest.approx([68**0.5 * 1e-200, 68**0.5, 2**0.5], rel=1e-12, abs=0)
 
 
 def test_a_factor_of_ten_and_more_keeps_the_width(monkeypatch):

@@ -16,18 +16,18 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))  # benchmarks are run by their path
 
 from XORgatemultihiddenlayers import LOSS_GOAL, NODES, T, X, argument_parser, build_network, dense
-from XORgateresidualconnectionlayers import residual, residual_parser
+from XORgateresidualconnectionlayers import PARSER, residual
 
-SCRIPTS = {"plain": (dense, argument_parser("")), "residual": (residual, residual_parser())}
+SCRIPTS = {"plain": (dense, argument_parser("")), "residual": (residual, PARSER)}
 
 
 def parsed(script, command_line):
     """Return hidden_layer, n, and the options of train and of build_network, a dict each."""
     hidden_layer, parser = SCRIPTS[script]
     options = vars(parser.parse_args(command_line.split()))
-    options.pop("gradients", None)
+    options = {name: options[name] for name in options if name not in ("every", "gradients")}
     training = {name: options.pop(name) for name in ("epochs", "learning_rate", "max_norm")}
-    return hidden_layer, options.pop("layers"), training, options
+    return hidden_layer, options.pop("LAYERS"), training, options
 
 
 def sigmoid(h):
