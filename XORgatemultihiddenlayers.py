@@ -1,6 +1,6 @@
-"""Learn XOR with a stack of plain Dense layers, and watch the gradient vanish.
+"""Learn XOR with a stack of plain Dense layers; --gradients shows how the gradient vanishes.
 
-With seed 0 it stalls from 6 on (5 take 95000 epochs); XORgateresidualconnectionlayers.py fixes it.
+From 6 hidden layers on it stalls (seed 0); XORgateresidualconnectionlayers.py fixes that.
 """
 
 import argparse
@@ -22,12 +22,12 @@ T = np.array([[0.0], [1.0], [1.0], [0.0]])  # the targets, x0 XOR x1
 
 NODES = 4
 ACTIVATION = "sigmoid"  # its slope, at most 1/4, makes the gradient vanish
-INIT = "glorot"  # keeps the size of signal and error where the slope is 1
-GAIN = 1.0  # factor of each initial W: with 4 the sigmoid learns, with 3 tanh explodes
+INIT = "glorot"  # keeps the size of signal and error where the slope is 1; the chapter's: uniform
+GAIN = 1.0  # factor of each initial W: with 4 the sigmoid learns, with 3 tanh's gradient explodes
 SEED = 0
 EPOCHS = 100_000
 LEARNING_RATE = 1.0  # a step is this times the gradient, and vanishes with it
-MAX_NORM = 0.25  # the chapter's: longer gradients are clipped, or a step may saturate dense_out
+MAX_NORM = 0.25  # the chapter's; without it, a step can saturate dense_out of a residual stack
 LOSS_GOAL = 1e-5  # then every result is within 0.005 of its target
 MAX_LAYERS = 10  # at the question, as in the chapter; as LAYERS, up to 100
 
@@ -41,7 +41,7 @@ def dense(i, f, deriv_f, *, batch_norm=False, **weights):
 def build_network(
     hidden_layer, n, *, activation=ACTIVATION, init=INIT, gain=GAIN, seed=SEED, **options
 ):
-    """Return dense_in, n hidden layers and dense_out; options are those of hidden_layer."""
+    """Return dense_in, n hidden layers and dense_out; options (batch_norm) are hidden_layer's."""
     f, deriv_f = ACTIVATIONS[activation]
     weights = {"initializer": init, "gain": gain, "rng": np.random.default_rng(seed)}
     layers = [Dense(2, NODES, f, deriv_f, name="dense_in", **weights)]
@@ -71,17 +71,19 @@ def print_results(network):
     print(24 * "=", flush=True)
 
 
-def run(hidden_layer, n, *, every, gradients=False, interrupted, **options):
-    """Print the whole experiment, until it has learned or cannot, or interrupted() says to stop."""
-    training = {name: options.pop(name) for name in train.__kwdefaults__}
+def run(
+    hidden_layer, n, *, epochs, learning_rate, max_norm, every, stopped, gradients=False, **options
+):
+    """Print the whole experiment, until it has learned, cannot any more, or stopped() is true."""
     network = build_network(hidden_layer, n, **options)
     print(network.summary())
     if gradients:
         print(chart(network, n, "Before training"))
-    epoch, epochs = 0, training["epochs"]
+    epoch = 0
+    training = train(network, epochs=epochs, learning_rate=learning_rate, max_norm=max_norm)
     try:
-        for epoch, loss in train(network, **training):
-            last = loss <= LOSS_GOAL or epoch == epochs or interrupted()
+        for epoch, loss in training:
+            last = loss <= LOSS_GOAL or epoch == epochs or stopped()
             if last or epoch == 1 or epoch % every == 0:
                 print(f"epoch: {epoch} / {epochs} Loss = {loss:.6f}", flush=True)
                 if not any(grad.any() for grad in network.get_grads()):
@@ -99,13 +101,13 @@ def run(hidden_layer, n, *, every, gradients=False, interrupted, **options):
 
 
 def signal_error_gradient(network):
-    """Return three lists, one norm a layer, over all samples and units.
+    """Return three lists of norms over all samples and units, a norm a layer.
 
     signal    |y - mean of y over the batch|: what still tells the samples apart
     error     |dL/dy|: what comes back to the same place
-    gradient  |dL/dparams|
+    gradient  |dL/dparams|: where the samples are alike, their errors cancel in it
     """
-    norm = np.hypot.reduce  # not sqrt(sum(x * x)): the squares of what has vanished are 0
+    norm = np.hypot.reduce  # sqrt(sum(x * x)) would be 0 for numbers below 1e-162
     y, signals, errors, gradients = X, [], [], []
     for layer in network.layers:
         y = np.asarray(layer.forward_prop(y))
@@ -135,8 +137,8 @@ def chart(network, n, heading):
     ends = [f"The signal ends at {name}." for name, s in zip(names, signals[:-1]) if s == 0][:1]
     ends += [f"The error ends at {name}." for name, e in zip(names, errors[:-1]) if e == 0][-1:]
     factors = passed_on(signals, errors, n)
-    s, e = (f"{x:.2f}" if x < 9.995 else f"{x:.0e}".replace("e+", "e") for x in factors)
-    passed = f"A hidden layer passes on {s} of the signal and {e} of the error."
+    forth, back = (f"{x:.2f}" if x < 9.995 else f"{x:.0e}".replace("e+", "e") for x in factors)
+    passed = f"A hidden layer passes on {forth} of the signal and {back} of the error."
     return "\n".join([*lines, " ".join(ends) or passed])
 
 
@@ -156,8 +158,8 @@ def bar(value):
 def number(text, kind=float, above=0, high=sys.float_info.max, what="a finite number above 0"):
     """Return the number that text is, above one limit and at most another."""
     with contextlib.suppress(ValueError):
-        if above < kind(text) <= high:
-            return kind(text)
+        if above < (value := kind(text)) <= high:
+            return value
     raise argparse.ArgumentTypeError(f"{text!a} is not {what}")
 
 
@@ -177,7 +179,7 @@ def argument_parser(description):
     add("--every", type=whole(1, 10**9), default=1000, help="print the loss every so many epochs")
     add("--activation", choices=ACTIVATIONS, help="of all but dense_out")
     add("--init", choices=INITIALIZERS, help="initial weights; he is meant for relu")
-    add("--gain", type=number, help="factor of each initial W: try 4, or tanh and 3")
+    add("--gain", type=number, help="factor of each initial W: try 4; with tanh, 3 explodes")
     add("--batch-norm", action="store_true", help="normalize the input of each hidden layer")
     add("--learning-rate", "--lr", type=number, help="size of a step")
     add("--max-norm", type=limit, help="clip longer gradients; inf: do not")
@@ -188,7 +190,6 @@ def argument_parser(description):
 
 
 def ask_layer_count(kind):
-    """Ask for the number of layers until the answer is one; exit if there is no answer."""
     while True:
         try:
             return whole(1, MAX_LAYERS)(input(f"Input the number of {kind} (1 to {MAX_LAYERS}): "))
@@ -213,7 +214,7 @@ def main(hidden_layer, kind, parser):
         options = vars(parser.parse_args())
         n = options.pop("LAYERS") or ask_layer_count(kind)
         with np.errstate(all="ignore"):
-            run(hidden_layer, n, interrupted=lambda: bool(pressed), **options)
+            run(hidden_layer, n, stopped=lambda: bool(pressed), **options)
         return 130 if pressed else 0
     except FloatingPointError as error:
         return f"error: {error}"

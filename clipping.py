@@ -12,7 +12,7 @@ def clip_gradient_norm(grads, max_norm=0.25):
     """Scale grads in place, all by one factor, to a global norm of at most max_norm; return them.
 
     grads is one float64 array or any iterable of such arrays, and the return value a list of them.
-    A max_norm that is not above 0 is a ValueError, a norm that is not finite a FloatingPointError.
+    A max_norm not above 0 is a ValueError, a norm whose square is not finite a FloatingPointError.
     """
     grads = [grads] if isinstance(grads, np.ndarray) else list(grads)
     max_norm = float(max_norm)
@@ -22,7 +22,7 @@ def clip_gradient_norm(grads, max_norm=0.25):
     total_norm = math.sqrt(g.dot(g))
     if not math.isfinite(total_norm):
         raise FloatingPointError(f"the norm of the gradient is {total_norm}")
-    if total_norm > max_norm:
+    if total_norm > max_norm:  # above 0: it needs no 1e-6 to divide by it
         factor = max_norm / total_norm
         for grad in grads:
             grad *= factor

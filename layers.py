@@ -31,23 +31,19 @@ INITIALIZERS = {"glorot": glorot_uniform, "he": he_normal, "uniform": uniform}
 
 def check(layer, what, shape, expected):
     """Raise ValueError if the shape of x or dL/dy is not the expected (batch, size)."""
-    if expected is None:
+    if expected is None:  # y_shape, as it begins
         raise ValueError(f"{layer.name}: back_prop came before any forward_prop")
     if shape != expected:
         raise ValueError(f"{layer.name}: {what} has shape {shape}, not (batch, size) = {expected}")
 
 
-def num_params(layer):
-    return sum(param.size for param in layer.get_params())
-
-
 class Dense:
     """y = f(h), h = x W + b, with W (input_size, output_size) and b (output_size,).
 
-    activate_func is f, deriv_activate_func f': both are given h, the value before activation, so
-    lambda y: y * (1 - y) would be wrong for the sigmoid, and return what broadcasts to its shape.
-    initializer is a name in INITIALIZERS or a function like those, and gain multiplies its W. rng
-    is what numpy.random.default_rng takes: layers that share a Generator get different weights.
+    activate_func is f, deriv_activate_func f'. They are given h, the value before activation (not
+    y: lambda y: y * (1 - y) would be wrong for the sigmoid), must not write into it, and may return
+    whatever broadcasts to its shape. initializer is a key of INITIALIZERS or a function like those,
+    gain multiplies its W. rng is what numpy.random.default_rng takes: a shared Generator goes on.
     """
 
     def __init__(
@@ -60,7 +56,7 @@ class Dense:
         W, b = initialize(input_size, output_size, np.random.default_rng(rng))
         self.W, self.b = np.array(gain * W, dtype=float), np.array(b, dtype=float)
         self.dW, self.db = np.zeros(self.W.shape), np.zeros(self.b.shape)
-        self.y_shape = None  # until forward_prop
+        self.y_shape = None  # no forward_prop yet
 
     def get_params(self):
         return [self.W, self.b]
@@ -97,7 +93,7 @@ class BatchNormalization:
         self.name, self.input_size, self.output_size = name, size, size
         self.gamma, self.beta = np.ones(size), np.zeros(size)
         self.dgamma, self.dbeta = np.zeros(size), np.zeros(size)
-        self.y_shape = None  # until forward_prop
+        self.y_shape = None  # no forward_prop yet
 
     def get_params(self):
         return [self.gamma, self.beta]
@@ -118,7 +114,7 @@ class BatchNormalization:
         check(self, "dL/dy", dy.shape, self.y_shape)
         (dy * self.n).sum(axis=0, out=self.dgamma)  # dgamma = sum of dy n over the batch
         dy.sum(axis=0, out=self.dbeta)  # dbeta = sum of dy over the batch
-        # mean and std depend on x, too: on its way to dx, dy loses its mean and its part along n.
+        # The mean moves with x, so dy loses its mean; std does, too, so dy loses its part along n.
         return self.gamma / self.std * (dy - dy.mean(axis=0) - self.n * (dy * self.n).mean(axis=0))
 
 
@@ -129,7 +125,7 @@ class Sequential:
         self.name, self.layers = name, tuple(layers)
         self.names = [getattr(layer, "name", type(layer).__name__) for layer in self.layers]
         parts = [*self.layers, *self.get_params()]
-        if len({id(part) for part in parts}) < len(parts):  # it would overwrite its own gradient
+        if len({id(part) for part in parts}) < len(parts):  # one gradient would overwrite the other
             raise ValueError(f"{name}: a layer appears twice in {self.names}")
 
     def get_params(self):
@@ -155,5 +151,6 @@ class Sequential:
         for name, layer in zip(self.names, self.layers):
             kind = getattr(layer, "type_name", type(layer).__name__)
             shape = f"(None, {getattr(layer, 'output_size', '?')})"
-            lines.append(row(f"{name} ({kind})", shape, num_params(layer)))
-        return "\n".join([*lines, 65 * "=", f"Total params: {num_params(self)}"])
+            lines.append(row(f"{name} ({kind})", shape, sum(map(np.size, layer.get_params()))))
+        total = sum(map(np.size, self.get_params()))
+        return "\n".join([*lines, 65 * "=", f"Total params: {total}"])

@@ -1,4 +1,4 @@
-"""The residual connection, y = x + F(x): a path of its own for dL/dy, that cannot shrink it."""
+"""The residual connection, y = x + F(x): a second path for dL/dy, whose factor is 1."""
 
 import numpy as np
 
@@ -18,7 +18,6 @@ class ResidualConnection:
                   |           |                            |                |
                   +---- 1 ----+                            +------- 1 ------+
     With batch_norm, F has a BatchNormalization before each Dense: the path of the 1 stays bare.
-    options are Dense's: initializer and gain.
     """
 
     type_name = "Dense"  # what the chapter's summary prints for it
