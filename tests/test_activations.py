@@ -29,19 +29,15 @@ def test_both_tails_are_right_to_12_digits_without_a_warning(function):
             assert y == pytest.approx(exact(function.__name__, x), rel=1e-12, abs=0), x
 
 
-def test_at_zero():
-    assert sigmoid(0.0) == pytest.approx(0.5, rel=1e-15, abs=0)
+def test_at_zero_and_beyond_the_range_of_exp():
+    assert sigmoid(0.0) == 0.5
     assert (deriv_sigmoid(0.0), tanh(0.0), deriv_tanh(0.0)) == (0.25, 0.0, 1.0)
-    x = np.array([-2.0, 0.0, 3.0])
-    assert relu(x).tolist() == [0, 0, 3] and deriv_relu(x).tolist() == [0, 0, 1]
-
-
-def test_beyond_the_range_of_exp_the_limit_is_taken():
-    x = np.array([-np.inf, -1.7e308, -1500, 1500, 1.7e308, np.inf])
+    x = np.array([-np.inf, -1500, 0, 1500, np.inf])
+    assert relu(x).tolist() == [0, 0, 0, 1500, np.inf] and deriv_relu(x).tolist() == [0, 0, 0, 1, 1]
     with np.errstate(over="ignore", divide="raise", invalid="raise"):
-        assert sigmoid(x).tolist() == [0, 0, 0, 1, 1, 1]
-        assert tanh(x).tolist() == [-1, -1, -1, 1, 1, 1]
-        assert deriv_sigmoid(x).tolist() == deriv_tanh(x).tolist() == 6 * [0]
+        assert sigmoid(x).tolist() == [0, 0, 0.5, 1, 1] and tanh(x).tolist() == [-1, -1, 0, 1, 1]
+        assert deriv_sigmoid(x).tolist() == [0, 0, 0.25, 0, 0]
+        assert deriv_tanh(x).tolist() == [0, 0, 1, 0, 0]
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -51,10 +47,3 @@ def test_a_number_is_taken_like_an_array_which_is_left_alone(name):
         y = function(x)
         assert (y.shape, y.dtype, x.tolist()) == (x.shape, np.float64, [[-2, 0], [0.5, 3]])
         assert [function(float(number)) for number in x.flat] == pytest.approx([*y.flat], rel=1e-15)
-
-
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_the_derivative_is_that_of_the_function(name):
-    f, deriv_f = ACTIVATIONS[name]
-    x = np.random.default_rng(1).normal(0, 2, 50)
-    np.testing.assert_allclose(deriv_f(x), (f(x + 1e-5) - f(x - 1e-5)) / 2e-5, rtol=1e-6)

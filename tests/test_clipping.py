@@ -63,11 +63,11 @@ def test_any_iterable_and_one_bare_array_are_clipped():
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-@pytest.mark.parametrize("max_norm", [0.25, math.inf])
-def test_a_norm_that_is_not_finite_is_refused_and_changes_nothing(value, max_norm):
+def test_a_norm_that_is_not_finite_is_refused_and_changes_nothing(value):
     grads = arrays()
     grads[1][2] = value
     before = bits(grads)
-    with pytest.raises(FloatingPointError, match=f"^the norm of the gradient is {value}$"):
-        clip_gradient_norm(grads, max_norm)
-    assert bits(grads) == before
+    for max_norm in 0.25, math.inf:
+        with pytest.raises(FloatingPointError, match=f"^the norm of the gradient is {value}$"):
+            clip_gradient_norm(grads, max_norm)
+        assert bits(grads) == before

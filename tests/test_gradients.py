@@ -124,13 +124,9 @@ def test_signal_and_error_shrink_in_the_plain_stack_alone(hidden_layer, seed):
         error = np.linalg.norm(complex_step(loss, output))
         assert errors[i] == pytest.approx(error, rel=1e-9, abs=0)
     network.back_prop(y - T)
-    for layer, gradient in zip(network.layers, gradients, strict=True):
-        dW, db = layer.get_grads()
-        assert gradient == pytest.approx(np.linalg.norm(np.vstack([dW, db])), rel=1e-12, abs=0)
-
+    found = [np.hypot(*map(np.linalg.norm, layer.get_grads())) for layer in network.layers]
+    assert gradients == pytest.approx(found, rel=1e-12, abs=0)
     forth, back = passed_on(signals, errors, 10)
-    assert forth == pytest.approx((signals[-2] / signals[0]) ** 0.1, rel=1e-12)
-    assert back == pytest.approx((errors[0] / errors[-2]) ** 0.1, rel=1e-12)
     if hidden_layer is dense:
         assert 0.15 < forth < 0.3 and 0.15 < back < 0.3 and gradients[0] / gradients[-1] < 1e-5
     else:

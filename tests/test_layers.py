@@ -80,12 +80,6 @@ def test_f_and_its_derivative_may_return_whatever_broadcasts(make):
         dx, expected = [layer.back_prop(TARGETS) for layer in layers]
         assert np.array_equal(dx, expected)
         assert all(map(np.array_equal, *[layer.get_grads() for layer in layers]))
-    with pytest.raises(ValueError, match="broadcast"):
-        make(f=lambda h: h[:, :2]).forward_prop(INPUT)
-    layer = make(deriv_f=lambda h: h[:, :2])
-    layer.forward_prop(INPUT)
-    with pytest.raises(ValueError, match="broadcast"):
-        layer.back_prop(TARGETS)
 
 
 @pytest.mark.parametrize("make", [dense, residual])
@@ -164,24 +158,12 @@ def test_a_copy_trains_like_the_original_and_apart_from_it(make, before):
     assert losses[0] != losses[-1]
 
 
-def test_shared_layers_stay_shared():
-    first, second = dense(), residual()
-    whole, part = Sequential([first, second]), Sequential([second])
-    train(whole)
-    assert np.array_equal(part.forward_prop(first.forward_prop(INPUT)), whole.forward_prop(INPUT))
-
-
 def test_a_layer_twice_is_refused():
-    layer, twin = residual(name="r"), dense()
+    layer, twin, empty = residual(name="r"), dense(), Sequential([])
     twin.W = layer.F.layers[0].W
-    for layers in [layer, layer], [layer.F, layer], [layer, twin]:
-        with pytest.raises(ValueError, match="^net: a layer appears twice in .*"):
+    for layers in [layer, dense(), layer], [layer.F, layer], [layer, twin], [empty, empty]:
+        with pytest.raises(ValueError, match=r"^net: a layer appears twice in \['.*', '.*'\]$"):
             Sequential(layers, name="net")
-    with pytest.raises(ValueError, match=r"\['r', 'dense', 'r'\]"):
-        Sequential([layer, dense(), layer])
-    empty = Sequential([])
-    with pytest.raises(ValueError, match="twice"):
-        Sequential([empty, empty])
 
 
 class ResidualOfTheChapter:
@@ -208,14 +190,6 @@ def test_a_class_with_just_the_four_methods_is_a_layer():
     network = Sequential([dense(), theirs, dense()])
     ours = Sequential([dense(), residual(), dense()])
     assert train(ours) == pytest.approx(train(network), rel=1e-12)
-    assert Sequential([network, dense()]).summary().splitlines()[3:] == [
-        "sequential (Sequential)      (None, ?)                 36",
-        "dense (Dense)                (None, 3)                 12",
-        65 * "=",
-        "Total params: 48",
-    ]
-    row = "ResidualOfTheChapter (Residu (None, ?)                 12"
-    assert network.summary().splitlines()[4] == row
 
 
 def test_names_unless_given():
@@ -247,15 +221,7 @@ def test_an_initializer_is_a_name_or_a_function():
         residual(initializer="glorott")
 
 
-def test_gain_multiplies_the_initial_weights_and_no_bias():
-    for name in INITIALIZERS:
-        one, four = dense(initializer=name), dense(initializer=name, gain=4.0)
-        assert np.array_equal(four.W, 4 * one.W) and np.array_equal(four.b, one.b)
-    for a, b in zip(residual(skip=2).get_params(), residual(skip=2, gain=3.0).get_params()):
-        assert np.array_equal(b, 3 * a)
-
-
-def test_initial_weights_have_the_range_and_variance_of_their_source():
+def test_initial_weights_have_the_range_and_variance_of_their_source_times_gain():
     for name, low, high, mean, variance in [
         ("glorot", -np.sqrt(6 / 500), np.sqrt(6 / 500), 0, 2 / 500),
         ("he", -np.inf, np.inf, 0, 2 / 200),
@@ -265,6 +231,8 @@ def test_initial_weights_have_the_range_and_variance_of_their_source():
         assert W.shape == (200, 300) and b.shape == (300,) and b.any() == (name == "uniform")
         assert low <= W.min() and W.max() <= high and abs(W.mean() - mean) < 0.01
         assert W.var() == pytest.approx(variance, rel=0.03)
+        one, four = dense(initializer=name), dense(initializer=name, gain=4.0)
+        assert np.array_equal(four.W, 4 * one.W) and np.array_equal(four.b, one.b)
 
 
 @pytest.mark.parametrize("skip", [1, 2])

@@ -145,16 +145,14 @@ def test_each_depth_has_its_prompt_summary_and_losses(script, layers):
     assert all(map(np.array_equal, plain.get_params(), residual_.get_params()))
 
 
-@pytest.mark.parametrize(
-    ("script", "layers", "last"), [(PLAIN, 10, 100_000), (PLAIN, 4, None), (RESIDUAL, 10, None)]
-)
-def test_ten_plain_layers_stall_and_ten_residual_ones_learn(long_runs, script, layers, last):
-    text = long_runs(script, layers)
+@pytest.mark.parametrize(("script", "n"), [(PLAIN, 10), (PLAIN, 4), (RESIDUAL, 10)])
+def test_ten_plain_layers_stall_and_four_or_ten_residual_ones_learn(long_runs, script, n):
+    text = long_runs(script, n)
     found = losses(text, 100_000)
     *_, epoch = found
     assert [*found] == sorted({1, *range(1000, epoch, 1000), epoch})
-    if last:
-        assert epoch == last and found[last] == 0.5 and results(text) == 4 * [0.5]
+    if (script, n) == (PLAIN, 10):
+        assert epoch == 100_000 and found[epoch] == 0.5 and results(text) == 4 * [0.5]
     else:
         assert epoch < (10_000 if script == RESIDUAL else 100_000) and found[epoch] == 0.00001
         assert results(text) == pytest.approx([0, 1, 1, 0], abs=0.01)
@@ -228,8 +226,7 @@ def test_bad_options_get_the_usual_error(capsys):
 @each_script
 def test_help_tells_every_option_and_default(script):
     status, text = run(script, "--help")
-    options = "--seed --epochs --every --activation --init --gain --batch-norm --learning-rate --lr"
-    assert all(word in text for word in ["LAYERS", *options.split(), "--max-norm", "--gradients"])
+    assert all(word in text for word in ["LAYERS", "--batch-norm", "--lr", "--gradients"])
     defaults = re.findall(r"\(default: (.*?)\)", " ".join(text.split()))
     assert defaults[:8] == ["0", "100000", "1000", "sigmoid", "glorot", "1.0", "1.0", "0.25"]
     assert defaults[8:] == ["1"] * (script == RESIDUAL) and "None" not in text
@@ -269,8 +266,7 @@ def test_charts_before_and_after(script, options):
     assert first == "Before training" and last == f"After {max(losses(text, 1200))} epochs"
     names = re.findall(r"(\w+) \((?:Dense|BatchNormalization)\)", text)
     assert [row[0] for row in before] == [row[0] for row in after] == names
-    factor = r"A hidden layer passes on \d+\.\d\d of the signal and \d+\.\d\d of the error\."
-    assert re.fullmatch(factor, words) and re.fullmatch(factor, last_words)
+    assert words.startswith("A hidden layer passes on ") and last_words.endswith(" of the error.")
     assert re.search(r"Total params: \d+\nBefore training", text)
     without = re.sub(r"(Before|After) .* \(one # a power(.*\n)+?A hidden layer.*\n", "", text)
     assert without == printed(script, *args)
@@ -319,12 +315,9 @@ def test_closed_streams_matter_at_the_question_alone():
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_output_is_one_line():
-    line = "error: .*No space left on device.*\n"
-    for args in ["--epochs", "1"], ["1", "--epochs", "1"]:
+    for args in ["--epochs", "1"], ["1", "--epochs", "1"], ["--help"]:
         status, _, error = shell(">/dev/full", *args, typed="1\n")
-        assert status == 1 and re.fullmatch(line, error)
-    status, _, error = shell(">/dev/full", "--help")  # newer versions of argparse hide it
-    assert status in (0, 1) and re.fullmatch(f"({line})?", error)
+        assert status == 1 and re.fullmatch("error: .*No space left on device.*\n", error)
 
 
 @posix
@@ -364,53 +357,26 @@ def test_ctrl_c_pressed_again_and_again_is_quiet_and_shows_what_is_learned(scrip
 
 
 def test_afterwards_the_handler_of_ctrl_c_is_that_of_before():
-    def handler(signum, frame):
-        raise AssertionError
-
-    before = signal.signal(signal.SIGINT, handler)
+    before = signal.signal(signal.SIGINT, print)
     printed(PLAIN, "1", "--epochs", "2")
-    assert signal.signal(signal.SIGINT, before) is handler
+    assert signal.signal(signal.SIGINT, before) is print
     told = "import signal; print(signal.getsignal(signal.SIGINT))\n"
     _, text, _ = finished([sys.executable, "-i", PLAIN, "1", "--epochs", "2"], told)
     assert text.splitlines()[-1] == str(signal.default_int_handler)
 
 
 @posix
-class TestTerminal:
+@each_script
+def test_at_a_terminal_ctrl_c_in_training_shows_what_is_learned_so_far(script):
     """At a pseudo-terminal, standard output and error are one screen."""
-
-    def spawn(self, script, *args):
-        first, *rest = command(script, *args)
-        options = {"encoding": "utf-8", "timeout": SECONDS, "cwd": str(ROOT), "env": ENVIRONMENT}
-        return pexpect.spawn(first, rest, **options)
-
-    @each_script
-    def test_question_answer_summary_losses_results(self, script):
-        child = self.spawn(script, "--epochs", "1500")
-        child.expect_exact(PROMPT[script])
-        child.sendline("abc")
-        child.expect_exact("'abc' is not a whole number from 1 to 10\r\n" + PROMPT[script])
-        child.sendline("10")
-        child.expect_exact("10\r\n" + "\r\n".join(summary(script, 10)) + "\r\n")
-        text = child.read().replace("\r\n", "\n")
-        assert [*losses(text, 1500)] == [1, 1000, 1500] and results(text)
-        assert child.wait() == 0
-
-    def test_ctrl_c_at_the_question(self):
-        child = self.spawn(RESIDUAL)
-        child.expect_exact(PROMPT[RESIDUAL])
-        child.sendintr()
-        while child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=1):  # Python lost it
-            child.sendintr()
-        assert re.fullmatch(r"(\^C)+(\r\n)+", child.before) and child.wait() == 130
-
-    @each_script
-    def test_ctrl_c_in_training_shows_what_is_learned_so_far(self, script):
-        child = self.spawn(script, *ENDLESS)
-        child.expect(r"epoch: 1 / .*?\r\n")
-        first = child.after
-        child.expect(r"epoch: 2000 / .*?\r\n")
-        child.sendintr()
-        text = (first + child.before + child.after + child.read()).replace("\r\n", "\n")
-        assert re.search(r"^\^C\nepoch: ", text, re.M) and "Traceback" not in text
-        assert max(losses(text, 1000000000)) >= 2000 and results(text) and child.wait() == 130
+    first, *words = command(script, *ENDLESS[1:], "--every", "10")
+    options = {"encoding": "utf-8", "timeout": SECONDS, "cwd": str(ROOT), "env": ENVIRONMENT}
+    child = pexpect.spawn(first, words, **options)
+    child.expect_exact(PROMPT[script])
+    child.sendline("10")
+    child.expect_exact("10\r\n" + "\r\n".join(summary(script, 10)) + "\r\n")
+    child.expect(r"epoch: 1 / .*?\r\n.*?epoch: 20 / .*?\r\n")
+    child.sendintr()
+    text = (child.after + child.read()).replace("\r\n", "\n")
+    assert re.search(r"^\^C\nepoch: ", text, re.M) and "Traceback" not in text
+    assert max(losses(text, 1000000000)) >= 20 and results(text) and child.wait() == 130

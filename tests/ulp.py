@@ -1,9 +1,8 @@
 """A network as another machine would have it: a rounding away from this one's.
 
-Another processor's matrix product differs in the last place, and training makes more of it. So
-what a test says of a trained network holds for each copy whose initial weights are moved by one
-unit in the last place (COPIES=51 python -m pytest -m trained), and under every kernel
-(OPENBLAS_CORETYPE=Haswell python -m pytest -m trained).
+Another processor's matrix product differs in the last place, and training makes more of it. So what
+a test says of a trained network holds for copies of it (COPIES=51 python -m pytest -m trained), and
+under every kernel (OPENBLAS_CORETYPE=Haswell python -m pytest -m trained).
 """
 
 import numpy as np
