@@ -1,5 +1,6 @@
 """The benchmarks: their batched networks beside the shipped ones, and their README."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from XORgatemultihiddenlayers import NODES, build_network, train
 
 SEEDS, GOAL = range(4), 0.1
 README = (Path(__file__).parent / "benchmarks" / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 def lines_of(section):
@@ -71,10 +73,11 @@ class HalfConnection(ResidualConnection):
         return super().back_prop(grads) - grads / 2
 
 
-def test_the_batch_has_the_losses_of_connections_that_are_changed():
-    def half(i, f, deriv_f, **weights):
-        return [HalfConnection(NODES, f, deriv_f, **weights)]
+def half(i, f, deriv_f, **weights):
+    return [HalfConnection(NODES, f, deriv_f, **weights)]
 
+
+def test_the_batch_has_the_losses_of_connections_that_are_changed():
     line = "10 --epochs 100 --learning-rate 0.5"
     agree(("residual", line, ("a", 0)), batch.networks(("plain", line), SEEDS))
     agree(("residual", line, ("a", 0.5)), [build_network(half, 10, seed=s) for s in SEEDS])
@@ -87,6 +90,37 @@ def test_the_readme_shows_each_table(table):
     assert heads == expected
     for line, (labels, _) in zip(lines, labelled, strict=True):
         assert line[: len(labels)] == labels and len(line) == len(heads)
+
+
+def cell(*entries):
+    """Return the entries behind these in a line of the benchmarks' tables, without the "/50"."""
+    start = re.escape("| " + " | ".join(entries) + " |")
+    line = re.search(rf"^{start}(.*) \|$", README, re.MULTILINE)[1]
+    return [entry.strip().removesuffix("/50") for entry in line.split("|")]
+
+
+def test_the_projects_page_tells_these_counts():
+    depths = [cell(f"{n}") for n in range(1, 11)]
+    relu = [int(line[6]) + int(line[8]) for line in depths]
+    for told in [
+        "|".join(["|plain", *(line[0] for line in depths)]) + "|\n",
+        "|".join(["|residual", *(line[3] for line in depths)]) + "|\n",
+        f"as {relu[5]} of 100 seeds do",
+        f"With 10 layers {relu[9]} of 100 seeds",
+        f"{cell('plain', '--gain 2')[0]} learn at 2 and {cell('plain', '--gain 3')[0]} at 3",
+        f"at a = 0.25, {cell('y = 0.5 x + F(x)')[0]} learn at a = 0.5",
+        f"its mean slope is {cell('plain', '--gain 4')[4]}, not {cell('plain', 'none')[4]}",
+    ]:
+        assert told in PAGE
+    told = re.search(r"about (\d+), (\d+), (\d+) and (\d+) epochs", PAGE).groups()
+    assert [int(line[1]) for line in depths[:4]] == pytest.approx([*map(int, told)], rel=0.15)
+    for options, told, percent in [
+        ("--max-norm inf", "two of three stacks fail", 100 / 3),
+        ("--init uniform", "as 4 of 10 seeds do", 40),
+    ]:
+        solved, *_, fails_at, _, more = cell("residual", options)
+        assert told in PAGE and fails_at == "1.00"
+        assert int(solved) + int(more) == pytest.approx(percent, abs=10)
 
 
 @pytest.mark.trained

@@ -1,8 +1,9 @@
 """All seeds of a cell trained at once: an epoch of 50 seeds costs about as much as two of one.
 
 A cell is (script, command line): ("plain", "10 --gain 4") is XORgatemultihiddenlayers.py run so.
-A third entry changes one thing: ("a", 0.5) makes a residual connection y = 0.5 x + F(x), and
-("clipped", "dense_out") clips the gradient of dense_out alone, by its own norm.
+A third entry changes one thing: ("a", 0.5) makes a residual connection y = 0.5 x + F(x),
+("clipped", "dense_out") clips the gradient of dense_out alone, by its own norm, and
+("dense_out", 0.01) makes its steps a hundredth as long, ("others", 0.1) all others' a tenth.
 Only the initial weights are the scripts' own. The rest is written anew from the formulas, on arrays
 with one more axis in front, the seed, and so is a check of the scripts: the losses agree.
 """
@@ -101,7 +102,10 @@ class Network:
 
     @np.errstate(all="ignore")
     def step(self, learning_rate, max_norm, first=0):
-        """Clip the columns from first on, and update; return the losses and norms before that."""
+        """Clip the columns from first on, and update; return the losses and norms before that.
+
+        learning_rate is a number, or an array (size,).
+        """
         y = X
         for a, layers in self.blocks:
             x = y
@@ -148,9 +152,12 @@ def train(cell, seeds, goal=LOSS_GOAL):
     first = -NODES - 1 if changed.get("clipped") == "dense_out" else 0
     params = [np.concatenate(network.get_params(), axis=None) for network in networks(cell, seeds)]
     network = Network(np.array(params), plan)
+    rates = np.full(params[0].size, training["learning_rate"])
+    rates[-NODES - 1 :] *= changed.get("dense_out", 1)
+    rates[: -NODES - 1] *= changed.get("others", 1)
     losses, running = np.empty(len(params)), np.arange(len(params))
-    for epoch in range(1, training.pop("epochs") + 1):
-        found, norms = network.step(**training, first=first)
+    for epoch in range(1, training["epochs"] + 1):
+        found, norms = network.step(rates, training["max_norm"], first)
         losses[running] = np.where(norms < math.inf, found, math.inf)
         yield epoch, losses.copy()
         goes_on = (found > goal) & (norms < math.inf)

@@ -13,10 +13,12 @@ import sys
 import numpy as np
 
 from batch import networks, parsed, train
+from layers import Dense, Sequential
 from XORgatemultihiddenlayers import passed_on, signal_error_gradient
 
 SOLVED = 0.01  # the loss at which a run counts: every result is within 0.15 of its target
-COLUMNS = ["solved", "after", "signal", "error"]
+COLUMNS = ["solved", "after", "signal", "error", "slope", "begins at", "fails at", "rises"]
+DEEP, ONE_CHANGE = COLUMNS[:4], ["solved", "after", "rises"]
 RELU, TANH = "--activation relu --init he", "--activation tanh"
 RATES = ["", *(f"--learning-rate {rate}" for rate in (0.1, 0.3, 3))]
 PLAIN = [
@@ -48,47 +50,64 @@ def by_depth(depths, columns, *stacks):
 
 
 REMEDIES = [([script, options or "none"], [(script, f"10 {options}")]) for script, options in RUNS]
-IDENTITY = [([f"{a}", "all"], [("residual", "10", ("a", a))]) for a in (0, 0.25, 0.5, 0.75, 0.9, 1)]
-IDENTITY += [(["1", "dense_out"], [("residual", "10", ("clipped", "dense_out"))])]
-IDENTITY += [(["1", "nothing"], [("residual", "10 --max-norm inf")])]
+CHANGED = {f"y = {a} x + F(x)": ("residual", "10", ("a", a)) for a in (0, 0.25, 0.5, 0.75, 0.9, 1)}
+CHANGED["dense_out's gradient alone is clipped"] = "residual", "10", ("clipped", "dense_out")
+CHANGED["nothing is clipped"] = "residual", "10 --max-norm inf"
+CHANGED["dense_out's steps a hundredth as long"] = "residual", "10", ("dense_out", 0.01)
+CHANGED["all other steps a tenth as long"] = "residual", "10", ("others", 0.1)
+IDENTITY = [([what], [cell]) for what, cell in CHANGED.items()]
 
 # A table is its heads, the columns that show a cell, and its lines, each (labels, cells).
 TABLES = {
     "depths": by_depth(range(1, 11), COLUMNS[:2], ("plain", ""), ("residual", ""), ("plain", RELU)),
     "remedies": (["script", "options", *COLUMNS], COLUMNS, REMEDIES),
     "deep": by_depth(
-        (10, 20, 50, 100), COLUMNS, ("plain", TANH), ("residual", ""), ("residual", TANH)
+        (10, 20, 50, 100), DEEP, ("plain", TANH), ("residual", ""), ("residual", TANH)
     ),
     "plateau": by_depth(range(4, 9), ["after"], ("plain", "--epochs 10000000")),
-    "identity": (["a", "clipped", *COLUMNS[:2]], COLUMNS[:2], IDENTITY),
+    "identity": (["changed", *ONE_CHANGE], ONE_CHANGE, IDENTITY),
 }
 
 
-def epochs_to_solve(cell, seeds, enough):
-    """Return for each seed the epoch at which it is SOLVED, inf for never, until enough are."""
-    solved = np.full(len(seeds), math.inf)
+def courses(cell, seeds, enough):
+    """Return four arrays, a number a seed, of training that ends when enough seeds are SOLVED.
+
+    The epoch at which it is solved, inf for never; the first and the last loss; and at what share
+    of the epochs until then the loss rises.
+    """
+    solved, rises = np.full(len(seeds), math.inf), np.zeros(len(seeds))
+    first = before = math.inf
     for epoch, losses in train(cell, seeds, SOLVED):
+        first = losses if epoch == 1 else first
+        rises += losses > before
         solved[(losses <= SOLVED) & (solved == math.inf)] = epoch
         if np.count_nonzero(solved < math.inf) >= enough:
             break
-    return solved
+        before = losses
+    return solved, first, losses, rises / np.minimum(solved, epoch)
 
 
-def factors(cell, seeds):
-    """Return the medians of what a hidden layer passes on of signal and error before training."""
-    n = parsed(*cell[:2])[1]
-    found = [signal_error_gradient(network) for network in networks(cell, seeds)]
-    return np.median([passed_on(signals, errors, n) for signals, errors, _ in found], axis=0)
+def factors(cell, network):
+    """Return what a hidden layer passes on of signal and error, and its mean slope f'(h)."""
+    signals, errors, _ = signal_error_gradient(network)
+    hidden = [getattr(layer, "F", Sequential([layer])).layers for layer in network.layers[1:-1]]
+    dense = [layer for layers in hidden for layer in layers if isinstance(layer, Dense)]
+    slopes = [layer.deriv_activate_func(layer.h).mean() for layer in dense]
+    return [*passed_on(signals, errors, parsed(*cell[:2])[1]), np.mean(slopes)]
 
 
 def entries(cell, seeds, columns):
     """Return what these columns show of a cell."""
     enough = len(seeds) if "solved" in columns else len(seeds) // 2 + 1  # for the median
-    solved = epochs_to_solve(cell, seeds, enough)
+    solved, first, last, rises = courses(cell, seeds, enough)
     after = statistics.median_high(solved)  # a run that fails is endless
-    count = np.count_nonzero(solved < math.inf)
-    texts = [f"{count}/{len(seeds)}", f"{after:.0f}" if after < math.inf else "-"]
-    texts += [f"{factor:.2f}" for factor in factors(cell, seeds)]
+    failed = last[solved == math.inf]
+    texts = [f"{len(seeds) - len(failed)}/{len(seeds)}"]
+    texts += [f"{after:.0f}" if after < math.inf else "-"]
+    found = [factors(cell, network) for network in networks(cell, seeds)]
+    texts += [f"{factor:.2f}" for factor in np.median(found, axis=0)]
+    texts += [f"{np.median(first):.2f}", f"{np.median(failed):.2f}" if len(failed) else "-"]
+    texts += [f"{np.median(rises):.0%}"]
     return [text for name, text in zip(COLUMNS, texts) if name in columns]
 
 

@@ -101,7 +101,7 @@ def draw(curves):
     labels = (
         "signal: what tells the samples apart, on its way forward",
         "error: dL/dy, on its way back",
-        "gradient: dL/d[W; b]",
+        "gradient: dL/dW and dL/db",
     )
     figure.legend(plain_why.lines, labels, loc="outside lower center", ncols=3)
     figure.savefig(Path(__file__).with_suffix(".svg"), metadata={"Date": None})
