@@ -1,8 +1,8 @@
 """Activation functions f, each beside its derivative f'.
 
 Both take x, a number or an array of floats: Dense's h, the value before activation. They are right
-to 1e-12 relative up to |x| = 700 (deriv_tanh 350). Hence the cosh: sigmoid(40) is 1.0 in floats, so
-that f (1 - f) would be 0, not 4e-18. Beyond, exp and cosh overflow, and NumPy may warn.
+to 1e-12 relative up to |x| = 700 (deriv_tanh 350), where exp and cosh begin to overflow. cosh is
+there as sigmoid(40) is 1.0 in floats, and f (1 - f) would be 0, not 4e-18.
 """
 
 import numpy as np

@@ -103,7 +103,7 @@ class BatchNormalization:
 
     def forward_prop(self, x):
         x = np.array(x, dtype=float, ndmin=1)
-        check(self, "x", x.shape, (max(len(x), 2), self.input_size))  # one sample would be its mean
+        check(self, "x", x.shape, (len(x) if len(x) > 1 else "2 or more", self.input_size))
         std = np.sqrt(x.var(axis=0) + 1e-5)
         n = (x - x.mean(axis=0)) / std
         self.n, self.std, self.y_shape = n, std, n.shape

@@ -28,7 +28,7 @@ class ResidualConnection:
     ):  # fmt: skip
         if skip < 1:
             raise ValueError(f"{name}: skip is {skip}, not 1 or more")
-        options |= {"name": name, "rng": np.random.default_rng(rng)}  # one rng: weights differ
+        options |= {"name": name, "rng": np.random.default_rng(rng)}  # one for all of F
         F = []
         for _ in range(skip):
             if batch_norm:
