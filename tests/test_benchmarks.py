@@ -105,10 +105,10 @@ def test_the_projects_page_tells_these_counts():
     for told in [
         "|".join(["|plain", *(line[0] for line in depths)]) + "|\n",
         "|".join(["|residual", *(line[3] for line in depths)]) + "|\n",
-        f"as {relu[5]} of 100 seeds do",
+        f"it learns ({relu[5]} of 100 seeds do)",
         f"With 10 layers {relu[9]} of 100 seeds",
         f"{cell('plain', '--gain 2')[0]} learn at 2 and {cell('plain', '--gain 3')[0]} at 3",
-        f"at a = 0.25, {cell('y = 0.5 x + F(x)')[0]} learn at a = 0.5",
+        f"none learns with 0.25 x, {cell('y = 0.5 x + F(x)')[0]} with 0.5 x, all with 0.75 x",
         f"its mean slope is {cell('plain', '--gain 4')[4]}, not {cell('plain', 'none')[4]}",
     ]:
         assert told in PAGE
@@ -116,7 +116,7 @@ def test_the_projects_page_tells_these_counts():
     assert [int(line[1]) for line in depths[:4]] == pytest.approx([*map(int, told)], rel=0.15)
     for options, told, percent in [
         ("--max-norm inf", "two of three stacks fail", 100 / 3),
-        ("--init uniform", "as 4 of 10 seeds do", 40),
+        ("--init uniform", "(4 of 10 seeds learn.)", 40),
     ]:
         solved, *_, fails_at, _, more = cell("residual", options)
         assert told in PAGE and fails_at == "1.00"

@@ -74,7 +74,7 @@ def test_the_mean_is_learned_within_ten_epochs_and_then_the_gradient_is_as_small
     for seed in range(5):
         network = moved(build_network(DENSE, 10, seed=seed), copy)
         assert trained(network, epochs=10)[1] == pytest.approx(4 * 0.5**2 / 2, abs=2e-5)
-    assert "a gradient of about 1e-9 in every layer" in README
+    assert "about 1e-9 in every layer" in README
     network = moved(build_network(DENSE, 10), copy)
     trained(network, epochs=3000)
     assert all(2e-10 < gradient < 5e-9 for gradient in signal_error_gradient(network)[2])
@@ -97,7 +97,7 @@ def test_dense_out_of_the_residual_stack_begins_saturated(copy):
     y = network.layers[0].forward_prop(X)
     for layer in network.layers[1:-1]:
         y, x = layer.forward_prop(y), y
-        assert (y > x).all()  # "each F(x) is above 0, so x grows"
+        assert (y > x).all()  # "each F(x) is above 0, so x grows from"
 
 
 def test_tanh_with_gain_3_explodes_and_clipping_tames_it(copy):
