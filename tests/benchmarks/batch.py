@@ -101,10 +101,10 @@ class Network:
                 self.blocks[-1][1].append(kind(P, G, f))
 
     @np.errstate(all="ignore")
-    def step(self, learning_rate, max_norm, first=0):
+    def step(self, rates, max_norm, first):
         """Clip the columns from first on, and update; return the losses and norms before that.
 
-        learning_rate is a number, or an array (size,).
+        rates (size,) has a learning rate for each parameter.
         """
         y = X
         for a, layers in self.blocks:
@@ -122,7 +122,7 @@ class Network:
         clipped = self.grads[:, first:]
         norms = np.sqrt(np.einsum("sp,sp->s", clipped, clipped))
         clipped *= np.minimum(1.0, max_norm / norms)[:, None]
-        self.params -= learning_rate * self.grads
+        self.params -= rates * self.grads
         return losses, norms
 
 

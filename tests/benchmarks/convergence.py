@@ -87,13 +87,13 @@ def courses(cell, seeds, enough):
     return solved, first, losses, rises / np.minimum(solved, epoch)
 
 
-def factors(cell, network):
+def factors(network, n):
     """Return what a hidden layer passes on of signal and error, and its mean slope f'(h)."""
     signals, errors, _ = signal_error_gradient(network)
     hidden = [getattr(layer, "F", Sequential([layer])).layers for layer in network.layers[1:-1]]
     dense = [layer for layers in hidden for layer in layers if isinstance(layer, Dense)]
     slopes = [layer.deriv_activate_func(layer.h).mean() for layer in dense]
-    return [*passed_on(signals, errors, parsed(*cell[:2])[1]), np.mean(slopes)]
+    return [*passed_on(signals, errors, n), np.mean(slopes)]
 
 
 def entries(cell, seeds, columns):
@@ -104,7 +104,8 @@ def entries(cell, seeds, columns):
     failed = last[solved == math.inf]
     texts = [f"{len(seeds) - len(failed)}/{len(seeds)}"]
     texts += [f"{after:.0f}" if after < math.inf else "-"]
-    found = [factors(cell, network) for network in networks(cell, seeds)]
+    n = parsed(*cell[:2])[1]
+    found = [factors(network, n) for network in networks(cell, seeds)]
     texts += [f"{factor:.2f}" for factor in np.median(found, axis=0)]
     texts += [f"{np.median(first):.2f}", f"{np.median(failed):.2f}" if len(failed) else "-"]
     texts += [f"{np.median(rises):.0%}"]
