@@ -226,7 +226,8 @@ def test_bad_options_get_the_usual_error(capsys):
 @each_script
 def test_help_tells_every_option_and_default(script):
     status, text = run(script, "--help")
-    assert all(word in text for word in ["LAYERS", "--batch-norm", "--lr", "--gradients"])
+    options = "--seed --epochs --every --activation --init --gain --batch-norm --learning-rate --lr"
+    assert all(word in text for word in ["LAYERS", *options.split(), "--max-norm", "--gradients"])
     defaults = re.findall(r"\(default: (.*?)\)", " ".join(text.split()))
     assert defaults[:8] == ["0", "100000", "1000", "sigmoid", "glorot", "1.0", "1.0", "0.25"]
     assert defaults[8:] == ["1"] * (script == RESIDUAL) and "None" not in text
@@ -266,7 +267,8 @@ def test_charts_before_and_after(script, options):
     assert first == "Before training" and last == f"After {max(losses(text, 1200))} epochs"
     names = re.findall(r"(\w+) \((?:Dense|BatchNormalization)\)", text)
     assert [row[0] for row in before] == [row[0] for row in after] == names
-    assert words.startswith("A hidden layer passes on ") and last_words.endswith(" of the error.")
+    factor = r"A hidden layer passes on \d+\.\d\d of the signal and \d+\.\d\d of the error\."
+    assert re.fullmatch(factor, words) and re.fullmatch(factor, last_words)
     assert re.search(r"Total params: \d+\nBefore training", text)
     without = re.sub(r"(Before|After) .* \(one # a power(.*\n)+?A hidden layer.*\n", "", text)
     assert without == printed(script, *args)
