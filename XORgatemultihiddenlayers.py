@@ -4,9 +4,8 @@ From 6 hidden layers on it stalls (seed 0); XORgateresidualconnectionlayers.py f
 """
 
 import argparse
-import contextlib
 import errno
-import functools
+import math
 import os
 import signal
 import sys
@@ -17,7 +16,7 @@ from activations import ACTIVATIONS, deriv_sigmoid, sigmoid
 from clipping import clip_gradient_norm
 from layers import INITIALIZERS, BatchNormalization, Dense, Sequential
 
-X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])  # a sample a row
 T = np.array([[0.0], [1.0], [1.0], [0.0]])  # the targets, x0 XOR x1
 
 NODES = 4
@@ -27,15 +26,19 @@ GAIN = 1.0  # factor of each initial W: with 4 the sigmoid learns, with 3 tanh's
 SEED = 0
 EPOCHS = 100_000
 LEARNING_RATE = 1.0  # a step is this times the gradient, and vanishes with it
-MAX_NORM = 0.25  # the chapter's; without it, a step can saturate dense_out of a residual stack
+MAX_NORM = 0.25  # the default of the chapter's function; unclipped, a step can saturate dense_out
 LOSS_GOAL = 1e-5  # then every result is within 0.005 of its target
+EVERY = 1000  # epochs from one printed loss to the next
 MAX_LAYERS = 10  # at the question, as in the chapter; as LAYERS, up to 100
 
 
 def dense(i, f, deriv_f, *, batch_norm=False, **weights):
     """Return [hidden layer i], f(x W + b): the one thing that the residual script replaces."""
-    norm = [BatchNormalization(NODES, name=f"norm_{i}")] if batch_norm else []
-    return [*norm, Dense(NODES, NODES, f, deriv_f, name=f"dense_{i}", **weights)]
+    layers = []
+    if batch_norm:
+        layers.append(BatchNormalization(NODES, name=f"norm_{i}"))
+    layers.append(Dense(NODES, NODES, f, deriv_f, name=f"dense_{i}", **weights))
+    return layers
 
 
 def build_network(
@@ -43,20 +46,21 @@ def build_network(
 ):
     """Return dense_in, n hidden layers and dense_out; options (batch_norm) are hidden_layer's."""
     f, deriv_f = ACTIVATIONS[activation]
-    weights = {"initializer": init, "gain": gain, "rng": np.random.default_rng(seed)}
-    layers = [Dense(2, NODES, f, deriv_f, name="dense_in", **weights)]
+    rng = np.random.default_rng(seed)  # one for all: each layer draws on from it, so they differ
+    weights = {"initializer": INITIALIZERS[init], "gain": gain, "rng": rng}
+    layers = [Dense(X.shape[1], NODES, f, deriv_f, name="dense_in", **weights)]
     for i in range(n):
         layers += hidden_layer(i, f, deriv_f, **options, **weights)
-    layers.append(Dense(NODES, 1, sigmoid, deriv_sigmoid, name="dense_out", **weights))
+    layers.append(Dense(NODES, T.shape[1], sigmoid, deriv_sigmoid, name="dense_out", **weights))
     return Sequential(layers)
 
 
-def train(network, *, epochs=EPOCHS, learning_rate=LEARNING_RATE, max_norm=MAX_NORM):
+def train(network, *, x=X, t=T, epochs=EPOCHS, learning_rate=LEARNING_RATE, max_norm=MAX_NORM):
     """Train, and yield (epoch, the loss before its update) after each update."""
     params = network.get_params()
     for epoch in range(1, epochs + 1):
-        error = network.forward_prop(X) - T  # y - t
-        loss = np.vdot(error, error) / 2  # L = sum (y - t)^2 / 2
+        error = network.forward_prop(x) - t  # y - t
+        loss = (error**2).sum() / 2  # L = sum (y - t)^2 / 2
         network.back_prop(error)  # dL/dy = y - t
         grads = clip_gradient_norm(network.get_grads(), max_norm)
         for param, grad in zip(params, grads):
@@ -65,15 +69,18 @@ def train(network, *, epochs=EPOCHS, learning_rate=LEARNING_RATE, max_norm=MAX_N
 
 
 def print_results(network):
-    print("\nx0 XOR x1 => result", 24 * "=", sep="\n")
-    for (x0, x1), (y,) in zip(X, network.forward_prop(X)):
-        print(f"{x0:.0f} XOR {x1:.0f} => {y:.4f}")
+    names = [f"x{i}" for i in range(X.shape[1])]
+    print()
+    print(" XOR ".join(names), "=> result")
+    print(24 * "=")
+    for x, y in zip(X, network.forward_prop(X)):
+        inputs = [f"{number:.0f}" for number in x]
+        outputs = [f"{number:.4f}" for number in y]
+        print(" XOR ".join(inputs), "=>", *outputs)
     print(24 * "=", flush=True)
 
 
-def run(
-    hidden_layer, n, *, epochs, learning_rate, max_norm, every, stopped, gradients=False, **options
-):
+def run(hidden_layer, n, *, epochs, learning_rate, max_norm, every, gradients, stopped, **options):
     """Print the whole experiment, until it has learned, cannot any more, or stopped() is true."""
     network = build_network(hidden_layer, n, **options)
     print(network.summary())
@@ -83,24 +90,26 @@ def run(
     training = train(network, epochs=epochs, learning_rate=learning_rate, max_norm=max_norm)
     try:
         for epoch, loss in training:
-            last = loss <= LOSS_GOAL or epoch == epochs or stopped()
+            moves = any(
+                np.count_nonzero(grad) for layer in network.layers for grad in layer.get_grads()
+            )
+            last = loss <= LOSS_GOAL or not moves or epoch == epochs or stopped()
             if last or epoch == 1 or epoch % every == 0:
                 print(f"epoch: {epoch} / {epochs} Loss = {loss:.6f}", flush=True)
-                if not any(grad.any() for grad in network.get_grads()):
-                    print("Every gradient is 0: nothing changes any more.")
-                    break
+            if not moves:
+                print("Every gradient is 0: nothing changes any more.")
             if last:
                 break
     finally:
         if gradients:
-            print(chart(network, n, f"After {epoch} epoch{'s' * (epoch != 1)}"))
+            print(chart(network, n, "After 1 epoch" if epoch == 1 else f"After {epoch} epochs"))
         print_results(network)
 
 
 # ---- Why: what each layer passes on, for --gradients ----
 
 
-def signal_error_gradient(network):
+def signal_error_gradient(network, *, x=X, t=T):
     """Return three lists of norms over all samples and units, a norm a layer.
 
     signal    |y - mean of y over the batch|: what still tells the samples apart
@@ -108,119 +117,194 @@ def signal_error_gradient(network):
     gradient  |dL/dparams|: where the samples are alike, their errors cancel in it
     """
     norm = np.hypot.reduce  # sqrt(sum(x * x)) would be 0 for numbers below 1e-162
-    y, signals, errors, gradients = X, [], [], []
+    signals = []
+    y = x
     for layer in network.layers:
         y = np.asarray(layer.forward_prop(y))
         signals.append(norm(y - y.mean(axis=0), axis=None))
-    error = y - T
+    errors = []
+    gradients = []
+    dy = y - t  # dL/dy, as in train: another loss has another one in both places
     for layer in reversed(network.layers):
-        errors.insert(0, norm(error, axis=None))
-        error = layer.back_prop(error)
+        errors.insert(0, norm(dy, axis=None))
+        dy = layer.back_prop(dy)
         gradients.insert(0, norm([norm(grad, axis=None) for grad in layer.get_grads()]))
     return signals, errors, gradients
 
 
 def passed_on(signals, errors, n):
     """Return the factors of signal and error in a hidden layer: geometric means over all n."""
-    ways = (signals[0], signals[-2]), (errors[-2], errors[0])  # from dense_in on, and back to it
-    return [(end / start) ** (1 / n) if end else 0.0 for start, end in ways]
+    signal = mean_factor(signals[0], signals[-2], n)  # from dense_in to the last hidden layer
+    error = mean_factor(errors[-2], errors[0], n)  # and back
+    return signal, error
 
 
-def chart(network, n, heading):
+def mean_factor(start, end, n):
+    """Return the factor that leads from start to end in n steps."""
+    if end == 0:  # start may be 0, too
+        return 0.0
+    return (end / start) ** (1 / n)
+
+
+def chart(network, n, heading, *, x=X, t=T):
     """Return the three norms of each layer, and what one of n hidden layers passes on."""
-    names = [name if len(name) <= 11 else name[:10] + "~" for name in network.names]
-    signals, errors, gradients = signal_error_gradient(network)
-    lines = [f"{heading} (one # a power of ten, 1e-09 to 1e+04)"]
-    lines.append("layer       v signal, read down  ^ error dL/dy, read up  gradient")
+    signals, errors, gradients = signal_error_gradient(network, x=x, t=t)
+    names = [name if len(name) <= 11 else name[:10] + "~" for name in network.names()]
+    lines = [
+        f"{heading} (one # a power of ten, 1e-09 to 1e+04)",
+        "layer       v signal, read down  ^ error dL/dy, read up  gradient",
+    ]
     for name, s, e, g in zip(names, signals, errors, gradients):
         lines.append(f"{name:<11} {s:7.1e} {bar(s):<13} {e:8.1e} {bar(e):<13} {g:8.1e}")
-    ends = [f"The signal ends at {name}." for name, s in zip(names, signals[:-1]) if s == 0][:1]
-    ends += [f"The error ends at {name}." for name, e in zip(names, errors[:-1]) if e == 0][-1:]
-    factors = passed_on(signals, errors, n)
-    forth, back = (f"{x:.2f}" if x < 9.995 else f"{x:.0e}".replace("e+", "e") for x in factors)
-    passed = f"A hidden layer passes on {forth} of the signal and {back} of the error."
-    return "\n".join([*lines, " ".join(ends) or passed])
+    lines.append(conclusion(names, signals, errors, n))
+    return "\n".join(lines)
 
 
 def bar(value):
     """Return one # a power of ten, from 1e-09 to 1e+04; < and > are beyond, a zero has none."""
     value = float(f"{value:.1e}")  # as the chart shows it
     if value >= 1e4:
-        return 12 * "#" + ">"
+        return 12 * "#" + ">"  # as wide as the longest bar on the scale
     if value >= 1e-9:
         return "#" * int(np.log10(value) + 10)
     return "<" if value > 0 else ""
 
 
+def conclusion(names, signals, errors, n):
+    """Return what one of n hidden layers passes on, or at which layers an exact 0 ends it."""
+    before_out = names[:-1]
+    signal_ends = [name for name, signal in zip(before_out, signals) if signal == 0]
+    error_ends = [name for name, error in zip(before_out, errors) if error == 0]
+    sentences = []
+    if signal_ends:
+        sentences.append(f"The signal ends at {signal_ends[0]}.")
+    if error_ends:
+        sentences.append(f"The error ends at {error_ends[-1]}.")  # on its way back, it is the first
+    if not sentences:
+        signal, error = passed_on(signals, errors, n)
+        passed = f"{short(signal)} of the signal and {short(error)} of the error"
+        sentences.append(f"A hidden layer passes on {passed}.")
+    return " ".join(sentences)
+
+
+def short(factor):
+    """Return a factor in four characters, as 0.23, or 7e01 for 70: the chart keeps its width."""
+    text = f"{factor:.2f}"
+    if len(text) > 4:
+        text = f"{factor:.0e}".replace("e+", "e")
+    return text
+
+
 # ---- The command line: options, question, Ctrl-C, pipes, exit status ----
 
 
-def number(text, kind=float, above=0, high=sys.float_info.max, what="a finite number above 0"):
-    """Return the number that text is, above one limit and at most another."""
-    with contextlib.suppress(ValueError):
-        if above < (value := kind(text)) <= high:
-            return value
-    raise argparse.ArgumentTypeError(f"{text!a} is not {what}")
-
-
 def whole(low, high):
-    return lambda text: number(text, int, low - 1, high, f"a whole number from {low} to {high}")
+    """Return a function that returns the whole number from low to high that a text is."""
+
+    def read(text):
+        try:
+            number = int(text)
+            if low <= number <= high:
+                return number
+        except ValueError:
+            pass
+        raise argparse.ArgumentTypeError(f"{text!a} is not a whole number from {low} to {high}")
+
+    return read
+
+
+def positive(text, infinite=False):
+    """Return the number above 0 that text is: a finite one, unless infinite ones are welcome."""
+    try:
+        number = float(text)
+        if 0 < number < math.inf or (infinite and number == math.inf):
+            return number
+    except ValueError:
+        pass
+    kind = "number" if infinite else "finite number"
+    raise argparse.ArgumentTypeError(f"{text!a} is not a {kind} above 0")
 
 
 def argument_parser(description):
-    parser = argparse.ArgumentParser(description=description, argument_default=argparse.SUPPRESS)
-    parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
-    limit = functools.partial(number, high=np.inf, what="a number above 0")
+    parser = argparse.ArgumentParser(description=description)
     add = parser.add_argument
-    text = "hidden layers, 1 to 100; else the script asks%(default).0s"  # no "(default: None)"
-    add("LAYERS", nargs="?", type=whole(1, 100), default=None, help=text)
-    add("--seed", type=whole(0, 2**32 - 1), help="seed of the initial weights")
-    add("--epochs", type=whole(1, 10**9), help="train for at most this many epochs")
-    add("--every", type=whole(1, 10**9), default=1000, help="print the loss every so many epochs")
-    add("--activation", choices=ACTIVATIONS, help="of all but dense_out")
-    add("--init", choices=INITIALIZERS, help="initial weights; he is meant for relu")
-    add("--gain", type=number, help="factor of each initial W: try 4; with tanh, 3 explodes")
+    layers = whole(1, 100)
+    seed = whole(0, 2**32 - 1)
+    count = whole(1, 10**9)
+    shown = " (default: %(default)s)"  # argparse fills it in
+    add("LAYERS", nargs="?", type=layers, help="hidden layers, 1 to 100; else the script asks")
+    add("--seed", type=seed, default=SEED, help="seed of the initial weights" + shown)
+    add("--epochs", type=count, default=EPOCHS, help="train for at most this many epochs" + shown)
+    add("--every", type=count, default=EVERY, help="print the loss every so many epochs" + shown)
+    add(
+        "--activation", choices=ACTIVATIONS, default=ACTIVATION, help="of all but dense_out" + shown
+    )
+    add(
+        "--init",
+        choices=INITIALIZERS,
+        default=INIT,
+        help="initial weights; he is meant for relu" + shown,
+    )
+    add(
+        "--gain",
+        type=positive,
+        default=GAIN,
+        help="factor of each initial W: try 4; with tanh, 3 explodes" + shown,
+    )
     add("--batch-norm", action="store_true", help="normalize the input of each hidden layer")
-    add("--learning-rate", "--lr", type=number, help="size of a step")
-    add("--max-norm", type=limit, help="clip longer gradients; inf: do not")
+    add(
+        "--learning-rate",
+        "--lr",
+        type=positive,
+        default=LEARNING_RATE,
+        help="size of a step" + shown,
+    )
+    add(
+        "--max-norm",
+        type=lambda text: positive(text, infinite=True),
+        default=MAX_NORM,
+        help="clip longer gradients; inf: do not" + shown,
+    )
     add("--gradients", action="store_true", help="chart signal, error and gradient by layer")
-    parser.print_help = lambda: print(parser.format_help(), end="", flush=True)  # to main's except
-    parser.set_defaults(**build_network.__kwdefaults__, **train.__kwdefaults__)
     return parser
 
 
 def ask_layer_count(kind):
+    read = whole(1, MAX_LAYERS)
     while True:
         try:
-            return whole(1, MAX_LAYERS)(input(f"Input the number of {kind} (1 to {MAX_LAYERS}): "))
+            return read(input(f"Input the number of {kind} (1 to {MAX_LAYERS}): "))
         except (argparse.ArgumentTypeError, UnicodeDecodeError) as error:
             print(error, file=sys.stderr)
-        except (EOFError, RuntimeError):  # it is closed
+        except (EOFError, RuntimeError):  # it ended, or was closed
             sys.exit("\nerror: the input ended before a number of hidden layers")
 
 
 def main(hidden_layer, kind, parser):
     """Run the experiment as the command line says; return what sys.exit takes: status or error."""
-    n, pressed = None, []
+    training = False
+    pressed = []
 
     def interrupt(signum, frame):
-        pressed.append(signum)  # this epoch is the last
         os.write(2, b"\n")  # leave the line of the ^C
-        if n is None:  # at the question
+        if not training:  # at the question
             sys.exit(130)
+        pressed.append(signum)  # this epoch is the last
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:
         options = vars(parser.parse_args())
         n = options.pop("LAYERS") or ask_layer_count(kind)
-        with np.errstate(all="ignore"):
+        training = True
+        with np.errstate(all="ignore"):  # an overflow is seen in what is printed
             run(hidden_layer, n, stopped=lambda: bool(pressed), **options)
         return 130 if pressed else 0
     except FloatingPointError as error:
         return f"error: {error}"
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries again
-        return 1 if error.errno in (errno.EPIPE, errno.EINVAL) else f"error: {error}"
+        reader_left = error.errno in (errno.EPIPE, errno.EINVAL)  # EINVAL: on Windows
+        return 1 if reader_left else f"error: {error}"
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -19,9 +19,10 @@ def clip_gradient_norm(grads, max_norm=0.25):
     if not max_norm > 0:
         raise ValueError(f"max_norm is {max_norm}, not a number above 0")
     g = np.concatenate(grads, axis=None)  # all of them as one vector
-    total_norm = math.sqrt(g.dot(g))
-    if not math.isfinite(total_norm):
-        raise FloatingPointError(f"the norm of the gradient is {total_norm}")
+    square = g.dot(g)
+    if not math.isfinite(square):  # above 1e308, where the norm is above 1e154
+        raise FloatingPointError(f"the square of the gradient's norm is {square}")
+    total_norm = math.sqrt(square)
     if total_norm > max_norm:  # above 0: it needs no 1e-6 to divide by it
         factor = max_norm / total_norm
         for grad in grads:

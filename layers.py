@@ -29,34 +29,54 @@ def uniform(input_size, output_size, rng):
 INITIALIZERS = {"glorot": glorot_uniform, "he": he_normal, "uniform": uniform}
 
 
-def check(layer, what, shape, expected):
-    """Raise ValueError if the shape of x or dL/dy is not the expected (batch, size)."""
-    if expected is None:  # y_shape, as it begins
+def check_x(layer, x):
+    """Raise ValueError unless x is (batch, input_size)."""
+    if x.ndim != 2 or x.shape[1] != layer.input_size:
+        raise ValueError(f"{layer.name}: x has shape {x.shape}, not (batch, {layer.input_size})")
+
+
+def check_dy(layer, dy, kept):
+    """Raise ValueError unless dL/dy has the shape of y, and so of what forward_prop has kept."""
+    if kept is None:
         raise ValueError(f"{layer.name}: back_prop came before any forward_prop")
-    if shape != expected:
-        raise ValueError(f"{layer.name}: {what} has shape {shape}, not (batch, size) = {expected}")
+    if dy.shape != kept.shape:
+        raise ValueError(f"{layer.name}: dL/dy has shape {dy.shape}, but y has {kept.shape}")
 
 
 class Dense:
     """y = f(h), h = x W + b, with W (input_size, output_size) and b (output_size,).
 
     activate_func is f, deriv_activate_func f'. They are given h, the value before activation (not
-    y: lambda y: y * (1 - y) would be wrong for the sigmoid), must not write into it, and may return
-    whatever broadcasts to its shape. initializer is a key of INITIALIZERS or a function like those,
-    gain multiplies its W. rng is what numpy.random.default_rng takes: a shared Generator goes on.
+    y: lambda y: y * (1 - y) would be wrong for the sigmoid), and must not write into it. f returns
+    an array of its shape, f' whatever broadcasts to it: lambda h: 1.0 will do for f(h) = h.
+
+    initializer is a function like glorot_uniform, and gain multiplies its W. rng is what
+    numpy.random.default_rng takes: from a Generator, each layer that is given it draws on.
     """
 
     def __init__(
-        self, input_size, output_size, activate_func, deriv_activate_func, *,
-        name="dense", initializer="glorot", gain=1.0, rng=None,
-    ):  # fmt: skip
-        self.name, self.input_size, self.output_size = name, input_size, output_size
-        self.activate_func, self.deriv_activate_func = activate_func, deriv_activate_func
-        initialize = initializer if callable(initializer) else INITIALIZERS[initializer]
-        W, b = initialize(input_size, output_size, np.random.default_rng(rng))
-        self.W, self.b = np.array(gain * W, dtype=float), np.array(b, dtype=float)
-        self.dW, self.db = np.zeros(self.W.shape), np.zeros(self.b.shape)
-        self.y_shape = None  # no forward_prop yet
+        self,
+        input_size,
+        output_size,
+        activate_func,
+        deriv_activate_func,
+        *,
+        name="dense",
+        initializer=glorot_uniform,
+        gain=1.0,
+        rng=None,
+    ):
+        self.name = name
+        self.input_size = input_size
+        self.output_size = output_size
+        self.activate_func = activate_func
+        self.deriv_activate_func = deriv_activate_func
+        W, b = initializer(input_size, output_size, np.random.default_rng(rng))
+        self.W = np.array(gain * W, dtype=float)
+        self.b = np.array(b, dtype=float)
+        self.dW = np.zeros(self.W.shape)
+        self.db = np.zeros(self.b.shape)
+        self.h = None  # no forward_prop yet
 
     def get_params(self):
         return [self.W, self.b]
@@ -65,17 +85,18 @@ class Dense:
         return [self.dW, self.db]
 
     def forward_prop(self, x):
-        x = np.array(x, dtype=float, ndmin=1)  # a copy: back_prop needs x as it is now
-        check(self, "x", x.shape, (len(x), self.input_size))
+        x = np.array(x, dtype=float)  # a copy: back_prop needs x as it is now
+        check_x(self, x)
         h = x.dot(self.W) + self.b  # h = x W + b
         h.setflags(write=False)  # back_prop needs h, too: an f that writes into it is an error
         y = self.activate_func(h)  # y = f(h)
-        self.x, self.h, self.y_shape = x, h, h.shape
-        return y if getattr(y, "shape", None) == h.shape else np.broadcast_to(y, h.shape)
+        self.x = x
+        self.h = h
+        return y
 
     def back_prop(self, dy):
         dy = np.asarray(dy, dtype=float)
-        check(self, "dL/dy", dy.shape, self.y_shape)
+        check_dy(self, dy, self.h)
         dh = dy * self.deriv_activate_func(self.h)  # dh = dy f'(h): a small f' shrinks it
         self.x.T.dot(dh, out=self.dW)  # dW = x^T dh
         dh.sum(axis=0, out=self.db)  # db = sum of dh over the batch
@@ -90,10 +111,14 @@ class BatchNormalization:
     """
 
     def __init__(self, size, *, name="norm"):
-        self.name, self.input_size, self.output_size = name, size, size
-        self.gamma, self.beta = np.ones(size), np.zeros(size)
-        self.dgamma, self.dbeta = np.zeros(size), np.zeros(size)
-        self.y_shape = None  # no forward_prop yet
+        self.name = name
+        self.input_size = size
+        self.output_size = size
+        self.gamma = np.ones(size)
+        self.beta = np.zeros(size)
+        self.dgamma = np.zeros(size)
+        self.dbeta = np.zeros(size)
+        self.n = None  # no forward_prop yet
 
     def get_params(self):
         return [self.gamma, self.beta]
@@ -102,31 +127,47 @@ class BatchNormalization:
         return [self.dgamma, self.dbeta]
 
     def forward_prop(self, x):
-        x = np.array(x, dtype=float, ndmin=1)
-        check(self, "x", x.shape, (len(x) if len(x) > 1 else "2 or more", self.input_size))
+        x = np.asarray(x, dtype=float)
+        check_x(self, x)
+        if len(x) < 2:  # its only sample would be the mean
+            raise ValueError(f"{self.name}: to normalize takes 2 samples or more, x has {len(x)}")
         std = np.sqrt(x.var(axis=0) + 1e-5)
         n = (x - x.mean(axis=0)) / std
-        self.n, self.std, self.y_shape = n, std, n.shape
-        return self.gamma * n + self.beta
+        self.std = std
+        self.n = n
+        return self.gamma * n + self.beta  # n, as another thread may have stored its self.n
 
     def back_prop(self, dy):
         dy = np.asarray(dy, dtype=float)
-        check(self, "dL/dy", dy.shape, self.y_shape)
+        check_dy(self, dy, self.n)
         (dy * self.n).sum(axis=0, out=self.dgamma)  # dgamma = sum of dy n over the batch
         dy.sum(axis=0, out=self.dbeta)  # dbeta = sum of dy over the batch
-        # The mean moves with x, so dy loses its mean; std does, too, so dy loses its part along n.
-        return self.gamma / self.std * (dy - dy.mean(axis=0) - self.n * (dy * self.n).mean(axis=0))
+        through_mean = dy.mean(axis=0)  # x moves the mean, and so every n of the batch
+        through_std = self.n * (dy * self.n).mean(axis=0)  # and the std
+        return self.gamma / self.std * (dy - through_mean - through_std)
+
+
+def nested(layer):
+    """Return a layer and all those in it, if it is made of layers."""
+    found = [layer]
+    for inner in getattr(layer, "layers", []):
+        found += nested(inner)
+    return found
 
 
 class Sequential:
     """Layers one after the other, together a layer: any objects with the four methods."""
 
     def __init__(self, layers, *, name="sequential"):
-        self.name, self.layers = name, tuple(layers)
-        self.names = [getattr(layer, "name", type(layer).__name__) for layer in self.layers]
-        parts = [*self.layers, *self.get_params()]
-        if len({id(part) for part in parts}) < len(parts):  # one gradient would overwrite the other
-            raise ValueError(f"{name}: a layer appears twice in {self.names}")
+        self.name = name
+        self.layers = tuple(layers)
+        ids = [id(layer) for layer in nested(self)]
+        if len(set(ids)) < len(ids):  # its second forward_prop would overwrite what the first keeps
+            raise ValueError(f"{name}: a layer appears twice in {self.names()}")
+
+    def names(self):
+        """Return the name of each layer, that of its class where it has none."""
+        return [getattr(layer, "name", type(layer).__name__) for layer in self.layers]
 
     def get_params(self):
         return [param for layer in self.layers for param in layer.get_params()]
@@ -146,11 +187,13 @@ class Sequential:
 
     def summary(self):
         """Return the table of the layers, 65 columns wide, as Keras prints it."""
-        row = "{:<28.28} {:<25} {}".format
-        lines = [65 * "_", row("Layer (type)", "Output Shape", "Param #"), 65 * "="]
-        for name, layer in zip(self.names, self.layers):
-            kind = getattr(layer, "type_name", type(layer).__name__)
+        lines = [65 * "_", f"{'Layer (type)':<28} {'Output Shape':<25} Param #", 65 * "="]
+        total = 0
+        for name, layer in zip(self.names(), self.layers):
+            title = f"{name} ({getattr(layer, 'type_name', type(layer).__name__)})"
             shape = f"(None, {getattr(layer, 'output_size', '?')})"
-            lines.append(row(f"{name} ({kind})", shape, sum(map(np.size, layer.get_params()))))
-        total = sum(map(np.size, self.get_params()))
-        return "\n".join([*lines, 65 * "=", f"Total params: {total}"])
+            count = sum(np.size(param) for param in layer.get_params())
+            lines.append(f"{title:<28.28} {shape:<25} {count}")
+            total += count
+        lines += [65 * "=", f"Total params: {total}"]
+        return "\n".join(lines)

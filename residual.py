@@ -17,24 +17,47 @@ class ResidualConnection:
         dL/dx <--(+)-- W f' --+-- dL/dy          dL/dx <--(+)-- W f' W f' --+-- dL/dy
                   |           |                            |                |
                   +---- 1 ----+                            +------- 1 ------+
+
     With batch_norm, F has a BatchNormalization before each Dense: the path of the 1 stays bare.
+    rng is Dense's, and so are the options: initializer and gain.
     """
 
     type_name = "Dense"  # what the chapter's summary prints for it
 
     def __init__(
-        self, node_size, activate_func, deriv_activate_func, *,
-        skip=1, batch_norm=False, name="residual", rng=None, **options,
-    ):  # fmt: skip
+        self,
+        node_size,
+        activate_func,
+        deriv_activate_func,
+        *,
+        skip=1,
+        batch_norm=False,
+        name="residual",
+        rng=None,
+        **options,
+    ):
         if skip < 1:
             raise ValueError(f"{name}: skip is {skip}, not 1 or more")
-        options |= {"name": name, "rng": np.random.default_rng(rng)}  # one for all of F
+        rng = np.random.default_rng(rng)  # made once: each Dense of F draws on from it
         F = []
         for _ in range(skip):
             if batch_norm:
                 F.append(BatchNormalization(node_size, name=name))
-            F.append(Dense(node_size, node_size, activate_func, deriv_activate_func, **options))
-        self.F, self.name, self.output_size = Sequential(F, name=name), name, node_size
+            F.append(
+                Dense(
+                    node_size,
+                    node_size,
+                    activate_func,
+                    deriv_activate_func,
+                    name=name,
+                    rng=rng,
+                    **options,
+                )
+            )
+        self.name = name
+        self.output_size = node_size
+        self.F = Sequential(F, name=name)
+        self.layers = [self.F]  # where a network looks for a layer that it has twice
 
     def get_params(self):
         return self.F.get_params()

@@ -3,23 +3,28 @@ import os
 
 import pytest
 
-from test_scripts import PLAIN, RESIDUAL, SECONDS, command, start
+from helpers import PLAIN, RESIDUAL, TIMEOUT, command, start
 
 
 def pytest_generate_tests(metafunc):
     """Repeat what asserts a trained result: see ulp.py. COPIES=51 measures how much room it has."""
     if "copy" in metafunc.fixturenames:
-        metafunc.parametrize("copy", range(int(os.environ.get("COPIES", "2"))))
+        metafunc.parametrize("copy", range(int(os.environ.get("COPIES", "1"))))
 
 
 def pytest_collection_modifyitems(items):
-    """Start the long runs first, so that they go on behind the other tests; look at them last."""
-
+    """Mark what asserts a trained result, and put last what waits for the long runs."""
     for item in items:
         if {"copy", "long_runs"} & {*item.fixturenames}:
             item.add_marker(pytest.mark.trained)
-    first = "test_the_long_runs_start"
-    items.sort(key=lambda item: ("long_runs" in item.fixturenames) - 2 * (item.name == first))
+    items.sort(key=lambda item: "long_runs" in item.fixturenames)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def long_runs_begin(request):
+    """Start the long runs before the first test, so that they go on behind the others."""
+    if any("long_runs" in item.fixturenames for item in request.session.items):
+        request.getfixturevalue("long_runs")
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +43,7 @@ def long_runs(tmp_path_factory):
 
         def text(script, n):
             process, printed = processes[script, n]
-            assert process.wait(SECONDS) == 0
+            assert process.wait(TIMEOUT) == 0
             printed.seek(0)
             return printed.read()
 

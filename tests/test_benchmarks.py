@@ -8,9 +8,9 @@ import pytest
 
 import batch
 import convergence
+import reasons
 import speed
-from residual import ResidualConnection
-from XORgatemultihiddenlayers import NODES, build_network, train
+from XORgatemultihiddenlayers import train
 
 SEEDS, GOAL = range(4), 0.1
 README = (Path(__file__).parent / "benchmarks" / "README.md").read_text(encoding="utf-8")
@@ -65,22 +65,10 @@ def test_the_batch_has_the_losses_of_the_scripts(cell):
     agree(cell, batch.networks(cell, SEEDS))
 
 
-class HalfConnection(ResidualConnection):
-    def forward_prop(self, x):
-        return super().forward_prop(x) - x / 2
-
-    def back_prop(self, grads):
-        return super().back_prop(grads) - grads / 2
-
-
-def half(i, f, deriv_f, **weights):
-    return [HalfConnection(NODES, f, deriv_f, **weights)]
-
-
 def test_the_batch_has_the_losses_of_connections_that_are_changed():
     line = "10 --epochs 100 --learning-rate 0.5"
     agree(("residual", line, ("a", 0)), batch.networks(("plain", line), SEEDS))
-    agree(("residual", line, ("a", 0.5)), [build_network(half, 10, seed=s) for s in SEEDS])
+    agree(("residual", line, ("a", 0.5)), batch.networks(("residual", line, ("a", 0.5)), SEEDS))
     agree(("residual", line, ("a", 1)), batch.networks(("residual", line), SEEDS))
 
 
@@ -108,7 +96,7 @@ def test_the_projects_page_tells_these_counts():
         f"it learns ({relu[5]} of 100 seeds do)",
         f"With 10 layers {relu[9]} of 100 seeds",
         f"{cell('plain', '--gain 2')[0]} learn at 2 and {cell('plain', '--gain 3')[0]} at 3",
-        f"none learns with 0.25 x, {cell('y = 0.5 x + F(x)')[0]} with 0.5 x, all with 0.75 x",
+        f"none learns with 0.25 x, {cell('y = 0.5 x + F(x)')[1]} with 0.5 x, all with 0.75 x",
         f"its mean slope is {cell('plain', '--gain 4')[4]}, not {cell('plain', 'none')[4]}",
     ]:
         assert told in PAGE
@@ -136,6 +124,28 @@ def test_the_readme_has_what_a_cell_measures(table, line, i):
     assert int(shown[0][:-3]) == pytest.approx(int(found[0][:-3]), abs=2)  # 50/50
     assert int(shown[1]) == pytest.approx(int(found[1]), rel=0.2)
     assert shown[2 : len(columns)] == found[2:]
+
+
+def numbers(lines):
+    return [[float(entry) for entry in line[1:]] for line in lines]
+
+
+@pytest.mark.trained
+def test_the_readme_has_the_factors_of_the_gradients():
+    heads, lines = lines_of("gradient")
+    found = reasons.gradient_table(range(50))
+    assert heads == reasons.GRADIENT_HEADS and [line[0] for line in lines] == [
+        line[0] for line in found
+    ]
+    np.testing.assert_allclose(numbers(lines), numbers(found), rtol=0.05, atol=0.001)
+    for _, xor, _, _, gradient, share in numbers(lines)[1:]:
+        assert 0.034 < xor < 0.042 and 0.034 < share < 0.048 and 5e-10 < gradient < 1.1e-9
+
+
+def test_the_readme_has_the_table_of_clipping():
+    heads, lines = lines_of("clipping")
+    assert heads == reasons.CLIPPING_HEADS
+    assert lines[:2] == reasons.before_training(range(50)) and len(lines) == 3
 
 
 @pytest.mark.parametrize("losses", [speed.script_losses("residual", 3), speed.wide_losses(32, 64)])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from activations import ACTIVATIONS
+from helpers import forward
 from layers import BatchNormalization, Dense, Sequential
 from residual import ResidualConnection
 from XORgatemultihiddenlayers import T, X, build_network, dense, passed_on, train
@@ -63,19 +64,6 @@ def test_back_prop_of_a_layer_among_others(kind, activation):
     assert relative_error(dx, central_difference(loss, x)) < 1e-6
     for i, (param, grad) in enumerate(zip(network.get_params(), grads, strict=True)):
         assert relative_error(grad, central_difference(loss, param)) < 1e-6, f"array {i}"
-
-
-def forward(hidden_layer, y, arrays):
-    """Return the outputs of the layers with arrays W, b, W, b, ..., y being the first one's input.
-
-    The textbook formulas, and nothing of the project's, so that complex numbers go through.
-    """
-    outputs = []
-    for W, b in zip(arrays[::2], arrays[1::2], strict=True):
-        F = 1 / (1 + np.exp(-(y @ W + b)))
-        y = y + F if hidden_layer is residual and W.shape == (4, 4) else F
-        outputs.append(y)
-    return outputs
 
 
 def complex_step(function, array):

@@ -9,10 +9,17 @@ from unittest.mock import MagicMock
 import numpy as np
 import pytest
 
-from batch import parsed
-from test_benchmarks import half
-from test_layers import ResidualOfTheChapter
-from test_scripts import MAIN, PLAIN, PROMPT, RESIDUAL, ROOT, finished, printed
+from batch import parsed, scaled
+from helpers import (
+    MAIN,
+    PLAIN,
+    PROMPT,
+    RESIDUAL,
+    ROOT,
+    ResidualOfTheChapter,
+    finished,
+    printed,
+)
 from ulp import moved
 from XORgatemultihiddenlayers import X, build_network, passed_on, signal_error_gradient, train
 
@@ -137,6 +144,8 @@ def test_the_chapters_own_class_in_the_residual_script(tmp_path):
     assert source.count(ours) == 1
     theirs = inspect.getsource(ResidualOfTheChapter)
     theirs = theirs.replace("OfTheChapter", "Connection").replace(" Dense(", " Layers.Dense(")
+    assert "Add `skip, batch_norm, **options` to the arguments of its `__init__`" in README
+    theirs = theirs.replace("func, **options):", "func, skip, batch_norm, **options):")
     source = source.replace(ours, "import layers as Layers\n" + theirs)
     (tmp_path / RESIDUAL).write_text(source, encoding="utf-8")
     words = [sys.executable, "-W", "error", tmp_path / RESIDUAL, "10", "--seed", "3"]
@@ -150,7 +159,7 @@ def test_the_chapters_own_class_in_the_residual_script(tmp_path):
 
 def test_half_of_x_passes_on_half_and_learns_late(copy):
     assert "passes on 0.53 of the signal and 0.56 of the error. They learn late, at" in README
-    network = moved(build_network(half, 10), copy)
+    network = moved(build_network(scaled(0.5), 10), copy)
     assert factors(network) == pytest.approx([0.53, 0.56], abs=0.005)
     epoch, loss = trained(network, goal=0.01)
     assert "at about epoch 23000" in README and epoch == pytest.approx(23000, rel=0.05)
@@ -166,7 +175,6 @@ def test_the_lines_for_a_notebook(monkeypatch):
     assert epochs == tuple(range(1, 21)) and losses[0] > losses[-1]
 
 
-def test_the_readme_is_short_and_speaks_of_all_its_captures():
-    assert len(README.splitlines()) <= 190 and len(README.split()) <= 1500
+def test_no_capture_and_no_command_of_the_readme_is_overlooked():
     assert len(captures()) == README.count("$ python3 ") == 5
     assert len(commands()) == 9 and sum(" learn" in what for _, _, what in commands()) == 6

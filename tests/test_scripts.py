@@ -1,11 +1,9 @@
 """The two scripts as their reader runs them: options, question, output, Ctrl-C."""
 
-import contextlib
 import io
 import os
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,62 +11,26 @@ import numpy as np
 import pexpect
 import pytest
 
-from test_gradients import forward
-from XORgatemultihiddenlayers import T, X, argument_parser, build_network, dense, main
-from XORgateresidualconnectionlayers import PARSER, residual
+from helpers import (
+    ENVIRONMENT,
+    MAIN,
+    PLAIN,
+    PROMPT,
+    RESIDUAL,
+    ROOT,
+    TIMEOUT,
+    command,
+    finished,
+    forward,
+    losses,
+    printed,
+    run,
+    start,
+)
+from XORgatemultihiddenlayers import T, X, build_network, dense, train
+from XORgateresidualconnectionlayers import residual
 
-ROOT = Path(__file__).parents[1]
-PLAIN = "XORgatemultihiddenlayers.py"
-RESIDUAL = "XORgateresidualconnectionlayers.py"
-MAIN = {
-    PLAIN: (dense, "hidden layers", argument_parser("")),
-    RESIDUAL: (residual, "residual connected hidden layers", PARSER),
-}
-PROMPT = {script: f"Input the number of {MAIN[script][1]} (1 to 10): " for script in MAIN}
 RULE = 24 * "="
-SECONDS = 3600  # so that a script that hangs is ended some day
-
-# PYTHONUNBUFFERED would hide that a script does not flush; argparse may colour its messages.
-ENVIRONMENT = {**os.environ, "PYTHONUNBUFFERED": "", "PYTHON_COLORS": "0", "COLUMNS": "80"}
-
-
-def command(script, *args):
-    return [sys.executable, "-W", "error", script, *args]
-
-
-def start(words, **options):
-    """Start a command of these words in the scripts' folder, with pipes."""
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    options = {"cwd": ROOT, "env": ENVIRONMENT, "encoding": "utf-8", **pipes, **options}
-    return subprocess.Popen(words, **options)
-
-
-def finished(words, typed="", **options):
-    """Return exit status, output and error of such a command."""
-    with start(words, **options) as process:
-        out, err = process.communicate(typed, timeout=SECONDS)
-    return process.returncode, out, err
-
-
-def run(script, *args, typed="", out=None):
-    """Return what main hands to sys.exit, and what it prints, in this process."""
-    argv, stdin, out = sys.argv, sys.stdin, out or io.StringIO()
-    sys.argv, sys.stdin = [script, *args], io.StringIO(typed)
-    try:
-        with contextlib.redirect_stdout(out):
-            status = main(*MAIN[script])
-    except SystemExit as stop:
-        status = stop.code
-    finally:
-        sys.argv, sys.stdin = argv, stdin
-    return status, out.getvalue()
-
-
-def printed(script, *args, typed=""):
-    """Return what is printed by a run that succeeds."""
-    status, text = run(script, *args, typed=typed)
-    assert status == 0
-    return text
 
 
 def summary(script, n):
@@ -94,14 +56,6 @@ def results(text):
     return [float(result) for result in table.groups()[1::2]]
 
 
-def losses(text, limit):
-    """Return {epoch: loss} of the loss lines."""
-    found = re.findall(rf"^epoch: (\d+) / {limit} Loss = (\d\.\d{{6}})$", text, re.M)
-    by_epoch = {int(epoch): float(loss) for epoch, loss in found}
-    assert len(by_epoch) == text.count("epoch: ") and sorted(by_epoch) == [*by_epoch]
-    return by_epoch
-
-
 def charts(text):
     """Return (heading, rows, last line) of each chart; a row is (name, signal, error, gradient)."""
     heads = r"(.*) \(one # a power of ten, 1e-09 to 1e\+04\)\nlayer       v signal, .*  gradient\n"
@@ -121,11 +75,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background, wher
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 each_script = pytest.mark.parametrize("script", [PLAIN, RESIDUAL])
-posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals, shell and terminals")
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and shell")
 
 
-def test_the_long_runs_start(long_runs):
-    """They go on behind the other tests; the last ones look at them."""
+def has_terminals():
+    try:
+        ends = os.openpty()
+    except (AttributeError, OSError):  # on Windows, or in a container without /dev/pts
+        return False
+    for end in ends:
+        os.close(end)
+    return True
+
+
+terminal = pytest.mark.skipif(not has_terminals(), reason="needs pseudo-terminals")
 
 
 @each_script
@@ -183,6 +146,18 @@ def test_what_is_no_number_of_layers_is_told_and_asked_again(capsys):
     assert capsys.readouterr().err.splitlines() == told
 
 
+def test_an_answer_that_cannot_be_decoded_is_told_and_asked_again():
+    environment = {**ENVIRONMENT, "PYTHONIOENCODING": "utf-8:strict"}
+    words = command(PLAIN, "--epochs", "1")
+    with start(words, env=environment, encoding=None) as process:
+        process.stdin.write(b"\xff\n")
+        process.stdin.flush()
+        told = process.stderr.readline().decode()
+        text, error = process.communicate(b"2\n", timeout=TIMEOUT)
+    assert told.startswith("'utf-8' codec can't decode byte 0xff") and error == b""
+    assert process.returncode == 0 and text.decode().count(PROMPT[PLAIN]) == 2
+
+
 @each_script
 def test_an_input_that_ends_is_one_line(script):
     assert run(script, typed="") == (NO_ANSWER, PROMPT[script])
@@ -228,10 +203,14 @@ def test_help_tells_every_option_and_default(script):
     status, text = run(script, "--help")
     options = "--seed --epochs --every --activation --init --gain --batch-norm --learning-rate --lr"
     assert all(word in text for word in ["LAYERS", *options.split(), "--max-norm", "--gradients"])
-    defaults = re.findall(r"\(default: (.*?)\)", " ".join(text.split()))
-    assert defaults[:8] == ["0", "100000", "1000", "sigmoid", "glorot", "1.0", "1.0", "0.25"]
-    assert defaults[8:] == ["1"] * (script == RESIDUAL) and "None" not in text
-    assert status == 0 and text.isascii() and ("--skip" in text) == (script == RESIDUAL)
+    entries = " ".join(text.split("-h, --help")[1].split()).split(" --")
+    found = [re.match(r"([\w-]+).*\(default: (.*)\)$", entry) for entry in entries]
+    defaults = {
+        "seed": "0", "epochs": "100000", "every": "1000", "activation": "sigmoid", "init": "glorot",
+        "gain": "1.0", "lr": "1.0", "max-norm": "0.25",
+    } | ({"skip": "1"} if script == RESIDUAL else {})  # fmt: skip
+    assert dict(match.groups() for match in found if match) == defaults
+    assert status == 0 and text.isascii() and "None" not in text
 
 
 @each_script
@@ -274,6 +253,24 @@ def test_charts_before_and_after(script, options):
     assert without == printed(script, *args)
 
 
+def test_another_problem_is_another_x_and_t(tmp_path):
+    """Three bits: what else depends on them follows."""
+    source = (ROOT / PLAIN).read_text(encoding="utf-8")
+    lines = re.findall("^[XT] = .*\n", source, re.MULTILINE)
+    assert [line[0] for line in lines] == ["X", "T"]
+    source = source.replace(lines[0], "X = np.array([*np.ndindex(2, 2, 2)], dtype=float)\n")
+    source = source.replace(lines[1], "T = X.sum(axis=1, keepdims=True) % 2\n")
+    (tmp_path / PLAIN).write_text(source, encoding="utf-8")
+    words = command(tmp_path / PLAIN, "2", "--epochs", "2", "--gradients")
+    status, text, error = finished(words, env={**ENVIRONMENT, "PYTHONPATH": str(ROOT)})
+    assert (status, error, [*losses(text, 2)]) == (0, "", [1, 2])
+    assert "dense_in (Dense)             (None, 4)                 16\n" in text
+    blank, head, rule, *rows, last = text.splitlines()[-12:]
+    assert (blank, head, rule, last) == ("", "x0 XOR x1 XOR x2 => result", RULE, RULE)
+    for row, bits in zip(rows, np.ndindex(2, 2, 2), strict=True):
+        assert re.fullmatch(" XOR ".join(map(str, bits)) + r" => 0\.\d{4}", row)
+
+
 def test_a_dead_network_is_told_and_shows_where_the_signal_ends():
     text = printed(PLAIN, *"10 --activation relu --seed 1 --gradients".split())
     told = "epoch: 1 / 100000 Loss = 0.500000\nEvery gradient is 0: nothing changes any more.\n"
@@ -283,13 +280,47 @@ def test_a_dead_network_is_told_and_shows_where_the_signal_ends():
         assert {gradient for _, _, _, gradient in rows} == {0.0}
 
 
-def test_what_stops_being_finite_is_one_line_and_loses_nothing():
-    bad = ("--lr 1e300 --activation relu --max-norm inf", 1), ("--gain 1e300 --activation tanh", 0)
-    for options, last in bad:
-        status, text = run(PLAIN, "10", *options.split(), "--gradients")
-        assert re.fullmatch("error: the norm of the gradient is (nan|inf)", status)
-        assert [*losses(text, 100000)] == [1][:last] and "x0 XOR x1 => result" in text
-        assert charts(text)[1][0] == ["After 0 epochs", "After 1 epoch"][last]
+def test_training_ends_where_every_gradient_is_0_whatever_is_printed():
+    """A gradient that is not clipped lets all of the units die, later than at the first epoch."""
+    args = "10 --activation relu --init he --max-norm inf --epochs 3000".split()
+    told = "\nEvery gradient is 0: nothing changes any more.\n"
+    ends = []
+    for every in "1", "1000", "3000":
+        text = printed(PLAIN, *args, "--every", every)
+        epoch = max(losses(text, 3000))
+        assert f"epoch: {epoch} / 3000 Loss = 0.500000{told}" in text
+        ends.append(epoch)
+    assert 1 < ends[0] < 1000 and ends == 3 * ends[:1]
+
+
+@pytest.mark.parametrize("seed", [0, 4, 10])
+def test_gradients_that_are_0_in_some_layers_alone_do_not_end_training(seed):
+    network = build_network(dense, 6, activation="relu", init="he", seed=seed)
+    alive = [[grad.any() for grad in network.get_grads()] for _ in train(network, epochs=60)]
+    ends = [epoch for epoch, grads in enumerate(alive, 1) if not any(grads)]
+    assert any(any(grads) and not all(grads) for grads in alive)
+    options = f"6 --activation relu --init he --epochs 60 --seed {seed}"
+    text = printed(PLAIN, *options.split())
+    assert max(losses(text, 60)) == min(ends, default=60)
+    assert ("Every gradient is 0" in text) == bool(ends)
+
+
+@pytest.mark.parametrize(
+    ("options", "last"),
+    [
+        ("10 --lr 1e300 --activation relu --max-norm inf", 1),
+        ("10 --gain 1e300 --activation tanh", 0),
+        ("100 --gain 50 --activation tanh", 0),  # the norm is finite, but not its square
+    ],
+)
+def test_what_stops_being_finite_is_one_line_and_loses_nothing(options, last):
+    status, text = run(PLAIN, *options.split(), "--gradients")
+    assert re.fullmatch("error: the square of the gradient's norm is (nan|inf)", status)
+    assert [*losses(text, 100000)] == [1][:last] and "x0 XOR x1 => result" in text
+    assert charts(text)[1][0] == ["After 0 epochs", "After 1 epoch"][last]
+    if "--gain 50" in options:
+        largest = max(gradient for _, _, _, gradient in charts(text)[0][1])
+        assert 1e154 < largest < np.inf
 
 
 def test_a_pipe_gets_each_line_as_it_is_printed():
@@ -312,24 +343,24 @@ def test_closed_streams_matter_at_the_question_alone():
     assert [shell(closed)[::2] for closed in ("<&-", ">&-")] == 2 * [(1, NO_ANSWER + "\n")]
     status, text, error = shell("<&-", "1", "--epochs", "1")
     assert (status, error) == (0, "") and results(text)
-    assert shell(">&-", "1", "--epochs", "1") == shell(">&-", "--help") == (0, "", "")
+    assert shell(">&-", "1", "--epochs", "1") == (0, "", "")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_output_is_one_line():
-    for args in ["--epochs", "1"], ["1", "--epochs", "1"], ["--help"]:
+    for args in ["--epochs", "1"], ["1", "--epochs", "1"]:
         status, _, error = shell(">/dev/full", *args, typed="1\n")
         assert status == 1 and re.fullmatch("error: .*No space left on device.*\n", error)
 
 
 @posix
-@pytest.mark.parametrize("args", ["1", "--help", ""])
+@pytest.mark.parametrize("args", ["1", ""])
 def test_a_reader_that_leaves_is_no_error(args):
     reader, writer = os.pipe()
     os.close(reader)
     process = start(command(PLAIN, *args.split()), stdout=writer)
     os.close(writer)
-    _, error = process.communicate("1\n", timeout=SECONDS)
+    _, error = process.communicate("1\n", timeout=TIMEOUT)
     assert (process.returncode, error) == (1, "")
 
 
@@ -367,14 +398,40 @@ def test_afterwards_the_handler_of_ctrl_c_is_that_of_before():
     assert text.splitlines()[-1] == str(signal.default_int_handler)
 
 
-@posix
-@each_script
-def test_at_a_terminal_ctrl_c_in_training_shows_what_is_learned_so_far(script):
-    """At a pseudo-terminal, standard output and error are one screen."""
-    first, *words = command(script, *ENDLESS[1:], "--every", "10")
-    options = {"encoding": "utf-8", "timeout": SECONDS, "cwd": str(ROOT), "env": ENVIRONMENT}
+def at_a_terminal(script, *args):
+    """Start a script at a pseudo-terminal, where standard output and error are one screen."""
+    first, *words = command(script, *args)
+    options = {"encoding": "utf-8", "timeout": TIMEOUT, "cwd": str(ROOT), "env": ENVIRONMENT}
     child = pexpect.spawn(first, words, **options)
     child.expect_exact(PROMPT[script])
+    return child
+
+
+@terminal
+@each_script
+def test_at_a_terminal_a_wrong_answer_is_told_and_asked_again(script):
+    child = at_a_terminal(script, "--epochs", "1")
+    child.sendline("abc")
+    child.expect_exact("'abc' is not a whole number from 1 to 10\r\n" + PROMPT[script])
+    child.sendline("2")
+    child.expect_exact("2\r\n" + "\r\n".join(summary(script, 2)) + "\r\nepoch: 1 / 1 Loss = ")
+    assert results(child.read().replace("\r\n", "\n")) and child.wait() == 0
+
+
+@terminal
+@each_script
+def test_at_a_terminal_ctrl_c_at_the_question_is_quiet(script):
+    child = at_a_terminal(script)
+    child.sendintr()
+    while child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=1):
+        child.sendintr()  # Python loses a press that comes between the question and the reading
+    assert re.fullmatch(r"(\^C)+(\r\n)+", child.before) and child.wait() == 130
+
+
+@terminal
+@each_script
+def test_at_a_terminal_ctrl_c_in_training_shows_what_is_learned_so_far(script):
+    child = at_a_terminal(script, *ENDLESS[1:], "--every", "10")
     child.sendline("10")
     child.expect_exact("10\r\n" + "\r\n".join(summary(script, 10)) + "\r\n")
     child.expect(r"epoch: 1 / .*?\r\n.*?epoch: 20 / .*?\r\n")

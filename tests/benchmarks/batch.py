@@ -16,6 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # benchmarks are run by their path
 
+from residual import ResidualConnection
 from XORgatemultihiddenlayers import LOSS_GOAL, NODES, T, X, argument_parser, build_network, dense
 from XORgateresidualconnectionlayers import PARSER, residual
 
@@ -104,7 +105,7 @@ class Network:
     def step(self, rates, max_norm, first):
         """Clip the columns from first on, and update; return the losses and norms before that.
 
-        rates (size,) has a learning rate for each parameter.
+        rates is the learning rate, or one for each parameter, (size,).
         """
         y = X
         for a, layers in self.blocks:
@@ -126,18 +127,63 @@ class Network:
         return losses, norms
 
 
+class ScaledConnection(ResidualConnection):
+    """y = a x + F(x)."""
+
+    a = 1.0
+
+    def forward_prop(self, x):
+        return self.a * x + self.F.forward_prop(x)
+
+    def back_prop(self, grads):
+        return self.a * grads + self.F.back_prop(grads)
+
+
+def scaled(a):
+    """Return a function that makes hidden layers like the residual script's, but a x + F(x)."""
+
+    def hidden_layer(i, f, deriv_f, **options):
+        layer = ScaledConnection(NODES, f, deriv_f, name=f"residual_{i}", **options)
+        layer.a = a
+        return [layer]
+
+    return hidden_layer
+
+
 def networks(cell, seeds):
-    """Return the script's network for each seed."""
+    """Return the script's network for each seed, with a x + F(x) where the cell says so."""
     hidden_layer, n, _, options = parsed(*cell[:2])
+    changed = dict(cell[2:])
+    if "a" in changed:
+        hidden_layer = scaled(changed["a"])
     return [build_network(hidden_layer, n, **options | {"seed": seed}) for seed in seeds]
 
 
 def network_plan(n, options, a):
     f = {"sigmoid": sigmoid, "tanh": tanh, "relu": relu}[options["activation"]]
-    F = [(Norm, (2, NODES), None)] * options.get("batch_norm", False)
+    F = [(Norm, (2, NODES), None)] if options["batch_norm"] else []
     F = (F + [(Dense, (NODES + 1, NODES), f)]) * options.get("skip", 1)
     dense_in, dense_out = [(Dense, (3, NODES), f)], [(Dense, (NODES + 1, 1), sigmoid)]
     return [(0.0, dense_in), *n * [(a, F)], (0.0, dense_out)]
+
+
+def flat_params(networks):
+    """Return the parameters of networks of one shape, (networks, size)."""
+    return np.array([np.concatenate(network.get_params(), axis=None) for network in networks])
+
+
+def trained(cell, seeds):
+    """Return the script's network for each seed after the cell's epochs, whatever the loss."""
+    _, n, training, options = parsed(*cell)
+    found = networks(cell, seeds)
+    plan = network_plan(n, options, float(cell[0] == "residual"))
+    network = Network(flat_params(found), plan)
+    for _ in range(training["epochs"]):
+        network.step(training["learning_rate"], training["max_norm"], 0)
+    for single, values in zip(found, network.params):
+        for param in single.get_params():
+            param.flat, values = values[: param.size], values[param.size :]
+    return found
 
 
 def train(cell, seeds, goal=LOSS_GOAL):
@@ -150,8 +196,8 @@ def train(cell, seeds, goal=LOSS_GOAL):
     changed = dict(cell[2:])
     plan = network_plan(n, options, changed.get("a", float(cell[0] == "residual")))
     first = -NODES - 1 if changed.get("clipped") == "dense_out" else 0
-    params = [np.concatenate(network.get_params(), axis=None) for network in networks(cell, seeds)]
-    network = Network(np.array(params), plan)
+    params = flat_params(networks(cell, seeds))
+    network = Network(params, plan)
     rates = np.full(params[0].size, training["learning_rate"])
     rates[-NODES - 1 :] *= changed.get("dense_out", 1)
     rates[: -NODES - 1] *= changed.get("others", 1)

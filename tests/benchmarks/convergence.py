@@ -13,12 +13,13 @@ import sys
 import numpy as np
 
 from batch import networks, parsed, train
-from layers import Dense, Sequential
+from layers import Dense, nested
 from XORgatemultihiddenlayers import passed_on, signal_error_gradient
 
 SOLVED = 0.01  # the loss at which a run counts: every result is within 0.15 of its target
 COLUMNS = ["solved", "after", "signal", "error", "slope", "begins at", "fails at", "rises"]
-DEEP, ONE_CHANGE = COLUMNS[:4], ["solved", "after", "rises"]
+DEEP = ["solved", "after", "signal", "error"]
+ONE_CHANGE = ["solved", "after", "signal", "error", "rises"]
 RELU, TANH = "--activation relu --init he", "--activation tanh"
 RATES = ["", *(f"--learning-rate {rate}" for rate in (0.1, 0.3, 3))]
 PLAIN = [
@@ -50,12 +51,19 @@ def by_depth(depths, columns, *stacks):
 
 
 REMEDIES = [([script, options or "none"], [(script, f"10 {options}")]) for script, options in RUNS]
-CHANGED = {f"y = {a} x + F(x)": ("residual", "10", ("a", a)) for a in (0, 0.25, 0.5, 0.75, 0.9, 1)}
-CHANGED["dense_out's gradient alone is clipped"] = "residual", "10", ("clipped", "dense_out")
-CHANGED["nothing is clipped"] = "residual", "10 --max-norm inf"
-CHANGED["dense_out's steps a hundredth as long"] = "residual", "10", ("dense_out", 0.01)
-CHANGED["all other steps a tenth as long"] = "residual", "10", ("others", 0.1)
-IDENTITY = [([what], [cell]) for what, cell in CHANGED.items()]
+IDENTITY = [  # sqrt(a^2 + 0.21^2): what a x and F(x) pass on together, at right angles
+    ([f"y = {a} x + F(x)", f"{math.hypot(a, 0.21):.2f}"], [("residual", "10", ("a", a))])
+    for a in (0, 0.25, 0.5, 0.75, 0.9, 1)
+]
+IDENTITY += [
+    ([what, "-"], [("residual", *cell)])
+    for what, *cell in [
+        ("dense_out's gradient alone is clipped", "10", ("clipped", "dense_out")),
+        ("nothing is clipped", "10 --max-norm inf"),
+        ("dense_out's steps a hundredth as long", "10", ("dense_out", 0.01)),
+        ("all other steps a tenth as long", "10", ("others", 0.1)),
+    ]
+]
 
 # A table is its heads, the columns that show a cell, and its lines, each (labels, cells).
 TABLES = {
@@ -65,7 +73,7 @@ TABLES = {
         (10, 20, 50, 100), DEEP, ("plain", TANH), ("residual", ""), ("residual", TANH)
     ),
     "plateau": by_depth(range(4, 9), ["after"], ("plain", "--epochs 10000000")),
-    "identity": (["changed", *ONE_CHANGE], ONE_CHANGE, IDENTITY),
+    "identity": (["changed", "sqrt(a^2 + 0.21^2)", *ONE_CHANGE], ONE_CHANGE, IDENTITY),
 }
 
 
@@ -90,9 +98,8 @@ def courses(cell, seeds, enough):
 def factors(network, n):
     """Return what a hidden layer passes on of signal and error, and its mean slope f'(h)."""
     signals, errors, _ = signal_error_gradient(network)
-    hidden = [getattr(layer, "F", Sequential([layer])).layers for layer in network.layers[1:-1]]
-    dense = [layer for layers in hidden for layer in layers if isinstance(layer, Dense)]
-    slopes = [layer.deriv_activate_func(layer.h).mean() for layer in dense]
+    _, *hidden, _ = [layer for layer in nested(network) if isinstance(layer, Dense)]
+    slopes = [layer.deriv_activate_func(layer.h).mean() for layer in hidden]
     return [*passed_on(signals, errors, n), np.mean(slopes)]
 
 
@@ -131,11 +138,15 @@ def print_table(heads, lines):
         print("| " + " | ".join(line) + " |")
 
 
+def add_seeds(parser):
+    parser.add_argument("--seeds", type=int, default=50, help="how many seeds")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="How often, and how fast, the scripts learn XOR.")
     parser.add_argument("table", choices=TABLES)
-    parser.add_argument("--seeds", type=int, default=50, help="how many seeds")
-    parser.add_argument("--first", type=int, default=0, help="the first of them")
+    add_seeds(parser)
     asked = parser.parse_args()
     heads, columns, lines = TABLES[asked.table]
     print_table(heads, measured(columns, lines, range(asked.first, asked.first + asked.seeds)))

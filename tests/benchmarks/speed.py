@@ -2,7 +2,7 @@
 
 python tests/benchmarks/speed.py    (ten seconds)
 
-shipped: the scripts' training loop; for the wide networks, the same loop over other samples
+shipped: the scripts' training loop; for the wide networks, over other samples than XOR's
 floor:   the same mathematics fused by hand, without an object or a check, into reused buffers
 
 All take turns, and a figure is the least of many short rounds, which other programs disturb least.
@@ -17,7 +17,6 @@ import numpy as np
 
 import batch  # first, as it says where the scripts are
 from activations import deriv_sigmoid, sigmoid
-from clipping import clip_gradient_norm
 from convergence import print_table
 from layers import Dense, Sequential
 from XORgatemultihiddenlayers import LEARNING_RATE, MAX_NORM, T, X, build_network, train
@@ -26,19 +25,6 @@ ROUNDS = 40
 CELLS = [(script, n) for script in batch.SCRIPTS for n in (1, 10)]
 WIDE = [(32, 64, 50), (256, 1024, 1)]  # nodes, samples, epochs a round
 HEADS = ["network", "shipped", "floor", "shipped/floor"]
-
-
-def shipped_on(network, x, t):
-    """Yield the losses of the scripts' loop, written again for samples other than XOR's."""
-    params = network.get_params()
-    while True:
-        error = network.forward_prop(x) - t
-        loss = np.vdot(error, error) / 2
-        network.back_prop(error)
-        grads = clip_gradient_norm(network.get_grads(), MAX_NORM)
-        for param, grad in zip(params, grads):
-            param -= LEARNING_RATE * grad
-        yield loss
 
 
 def stacked(network):
@@ -100,11 +86,16 @@ def floor(arrays, is_residual, samples=X, targets=T):
         yield loss
 
 
+def shipped(network, **data):
+    """Yield the losses of the scripts' loop."""
+    for _, loss in train(network, epochs=10**9, **data):
+        yield loss
+
+
 def script_losses(script, n):
     """Return the losses of shipped and floor, epoch by epoch, for n hidden layers of a script."""
     network = build_network(batch.SCRIPTS[script][0], n)
-    shipped = (loss for _, loss in train(network, epochs=10**9))
-    return shipped, floor(stacked(network), script == "residual")
+    return shipped(network), floor(stacked(network), script == "residual")
 
 
 def wide_losses(nodes, samples):
@@ -115,7 +106,7 @@ def wide_losses(nodes, samples):
         [Dense(*size, sigmoid, deriv_sigmoid, rng=rng) for size in zip(sizes, sizes[1:])]
     )
     x, t = rng.random((samples, 2)), rng.random((samples, 1))
-    return shipped_on(network, x, t), floor(stacked(network), False, x, t)
+    return shipped(network, x=x, t=t), floor(stacked(network), False, x, t)
 
 
 def microseconds(losses, epochs):

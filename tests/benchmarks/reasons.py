@@ -1,0 +1,93 @@
+"""The numbers behind two reasons: why a gradient of 1e-9, and why clipping.
+
+python tests/benchmarks/reasons.py    (half a minute)
+"""
+
+import argparse
+
+import numpy as np
+
+from batch import networks, train, trained
+from convergence import SOLVED, add_seeds, print_table
+from XORgatemultihiddenlayers import T, X, signal_error_gradient
+
+STALLED = "plain", "10 --epochs 3000"
+CLIPPED = "residual", "10"
+UNCLIPPED = "residual", "10 --max-norm inf"
+XOR = np.array([1.0, -1.0, -1.0, 1.0]) / 2  # the signs of the four errors, of length 1
+
+GRADIENT_HEADS = ["layer", "signal", "XOR in it", "error", "slope", "gradient", "share"]
+CLIPPING_HEADS = ["residual", "seeds", "least", "lower quarter", "median", "upper quarter", "most"]
+
+
+def factors_of_gradients(network):
+    """Return the numbers below GRADIENT_HEADS for each layer."""
+    signals, errors, gradients = signal_error_gradient(network)
+    lines = []
+    y = X
+    for layer, error, gradient in zip(network.layers, errors, gradients):
+        centred = y - y.mean(axis=0)  # the signal that arrives at the layer
+        signal = np.linalg.norm(centred)
+        xor = np.linalg.norm(XOR @ centred) / signal
+        y = layer.forward_prop(y)
+        slope = layer.deriv_activate_func(layer.h).mean()
+        lines.append([signal, xor, error, slope, gradient, gradient / (signal * error * slope)])
+    return lines
+
+
+def gradient_table(seeds):
+    """Return a line a layer: medians over the seeds, after training."""
+    found = trained(STALLED, seeds)
+    medians = np.median([factors_of_gradients(network) for network in found], axis=0)
+    lines = []
+    for name, median in zip(found[0].names(), medians):
+        signal, xor, error, slope, gradient, share = median
+        line = [f"{signal:.1e}", f"{xor:.3f}", f"{error:.1e}", f"{slope:.2f}", f"{gradient:.1e}"]
+        lines.append([name, *line, f"{share:.3f}"])
+    return lines
+
+
+def last_epochs_below(limit, cell, seeds):
+    """Return when each seed's loss was below a limit for the last time, and each last loss."""
+    epochs = np.zeros(len(seeds))
+    for epoch, losses in train(cell, seeds, SOLVED):
+        epochs[losses < limit] = epoch
+    return epochs, losses
+
+
+def line_of(what, numbers, form):
+    quarters = np.quantile(numbers, [0, 0.25, 0.5, 0.75, 1])
+    return [what, f"{len(numbers)}", *(form.format(quarter) for quarter in quarters)]
+
+
+def before_training(seeds):
+    """Return the lines of what a seed begins with."""
+    lengths = []
+    losses = []
+    for network in networks(CLIPPED, seeds):
+        y = X
+        for layer in network.layers[:-1]:
+            y = layer.forward_prop(y)
+        lengths.append(np.linalg.norm(y, axis=1).mean())
+        losses.append(((network.forward_prop(X) - T) ** 2).sum() / 2)
+    return [
+        line_of("length of x before dense_out", lengths, "{:.1f}"),
+        line_of("loss", losses, "{:.2f}"),
+    ]
+
+
+def saturated_after(seeds):
+    """Return the line of the runs that fail when nothing is clipped."""
+    epochs, losses = last_epochs_below(0.9, UNCLIPPED, seeds)
+    what = "last epoch with a loss below 0.9, --max-norm inf, where it fails"
+    return line_of(what, epochs[losses > 0.9], "{:.0f}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_seeds(parser)
+    asked = parser.parse_args()
+    seeds = range(asked.first, asked.first + asked.seeds)
+    print_table(GRADIENT_HEADS, gradient_table(seeds))
+    print()
+    print_table(CLIPPING_HEADS, [*before_training(seeds), saturated_after(seeds)])

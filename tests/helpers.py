@@ -1,0 +1,109 @@
+"""What several test files need: the scripts as a reader runs them, and the textbook's formulas."""
+
+import contextlib
+import io
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from layers import Dense
+from XORgatemultihiddenlayers import argument_parser, dense, main
+from XORgateresidualconnectionlayers import PARSER, residual
+
+ROOT = Path(__file__).parents[1]
+PLAIN = "XORgatemultihiddenlayers.py"
+RESIDUAL = "XORgateresidualconnectionlayers.py"
+MAIN = {
+    PLAIN: (dense, "hidden layers", argument_parser("")),
+    RESIDUAL: (residual, "residual connected hidden layers", PARSER),
+}
+PROMPT = {script: f"Input the number of {MAIN[script][1]} (1 to 10): " for script in MAIN}
+
+# No result depends on it: it is there so that a script that hangs is ended some day.
+TIMEOUT = 3600
+
+# PYTHONUNBUFFERED would hide that a script does not flush; argparse may colour its messages.
+ENVIRONMENT = {**os.environ, "PYTHONUNBUFFERED": "", "PYTHON_COLORS": "0", "COLUMNS": "80"}
+
+
+def command(script, *args):
+    return [sys.executable, "-W", "error", script, *args]
+
+
+def start(words, **options):
+    """Start a command of these words in the scripts' folder, with pipes."""
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    options = {"cwd": ROOT, "env": ENVIRONMENT, "encoding": "utf-8", **pipes, **options}
+    return subprocess.Popen(words, **options)
+
+
+def finished(words, typed="", **options):
+    """Return exit status, output and error of such a command."""
+    with start(words, **options) as process:
+        out, err = process.communicate(typed, timeout=TIMEOUT)
+    return process.returncode, out, err
+
+
+def run(script, *args, typed="", out=None):
+    """Return what main hands to sys.exit, and what it prints, in this process."""
+    argv, stdin, out = sys.argv, sys.stdin, out or io.StringIO()
+    sys.argv, sys.stdin = [script, *args], io.StringIO(typed)
+    try:
+        with contextlib.redirect_stdout(out):
+            status = main(*MAIN[script])
+    except SystemExit as stop:
+        status = stop.code
+    finally:
+        sys.argv, sys.stdin = argv, stdin
+    return status, out.getvalue()
+
+
+def printed(script, *args, typed=""):
+    """Return what is printed by a run that succeeds."""
+    status, text = run(script, *args, typed=typed)
+    assert status == 0
+    return text
+
+
+def losses(text, limit):
+    """Return {epoch: loss} of the loss lines."""
+    found = re.findall(rf"^epoch: (\d+) / {limit} Loss = (\d\.\d{{6}})$", text, re.M)
+    by_epoch = {int(epoch): float(loss) for epoch, loss in found}
+    assert len(by_epoch) == text.count("epoch: ") and sorted(by_epoch) == [*by_epoch]
+    return by_epoch
+
+
+def forward(hidden_layer, y, arrays):
+    """Return the outputs of the layers with arrays W, b, W, b, ..., y being the first one's input.
+
+    The textbook formulas, and nothing of the project's, so that complex numbers go through.
+    """
+    outputs = []
+    for W, b in zip(arrays[::2], arrays[1::2], strict=True):
+        F = 1 / (1 + np.exp(-(y @ W + b)))
+        y = y + F if hidden_layer is residual and W.shape == (4, 4) else F
+        outputs.append(y)
+    return outputs
+
+
+class ResidualOfTheChapter:
+    """The four methods and nothing else, and new arrays for gradients."""
+
+    def __init__(self, node_size, activate_func, deriv_activate_func, **options):
+        self.dense = Dense(node_size, node_size, activate_func, deriv_activate_func, **options)
+
+    def get_params(self):
+        return [param[:] for param in self.dense.get_params()]
+
+    def get_grads(self):
+        return [grad.copy() for grad in self.dense.get_grads()]
+
+    def forward_prop(self, x):
+        return x + self.dense.forward_prop(x)
+
+    def back_prop(self, grads):
+        return grads + self.dense.back_prop(grads)
