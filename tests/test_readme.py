@@ -20,6 +20,7 @@ from helpers import (
     finished,
     printed,
 )
+from reasons import factors_of_gradients
 from ulp import moved
 from XORgatemultihiddenlayers import X, build_network, passed_on, signal_error_gradient, train
 
@@ -81,19 +82,31 @@ def test_the_mean_is_learned_within_ten_epochs_and_then_the_gradient_is_as_small
     for seed in range(5):
         network = moved(build_network(DENSE, 10, seed=seed), copy)
         assert trained(network, epochs=10)[1] == pytest.approx(4 * 0.5**2 / 2, abs=2e-5)
-    assert "about 1e-9 in every layer" in README
+    assert "the product is about 1e-9 in every layer" in README
     network = moved(build_network(DENSE, 10), copy)
     trained(network, epochs=3000)
-    signals, errors, gradients = signal_error_gradient(network)
-    arrive = [np.linalg.norm(X - X.mean(axis=0)), *signals]
-    for signal, error, gradient in zip(arrive, errors, gradients):
-        assert 0.3e-7 < signal * error < 3e-7 and 2e-10 < gradient < min(5e-9, signal * error)
+    _, _, gradients = signal_error_gradient(network)
+    assert all(4e-10 < gradient < 3e-9 for gradient in gradients)
     assert factors(network) == pytest.approx([0.23, 0.23], abs=0.005)
     assert 0.23**10 == pytest.approx(4e-7, rel=0.1)
 
 
+def test_the_gradient_is_signal_times_error_times_slope_times_the_xor_in_the_signal(copy):
+    assert "times 0.25 (its slope) times 0.04 is 1.5e-9, the gradient in the chart" in README
+    network = moved(build_network(DENSE, 10), copy)
+    trained(network, epochs=3000)
+    lines = factors_of_gradients(network)
+    signal, xor, error, slope, gradient, share = lines[-1]
+    assert signal == pytest.approx(1.5e-7, rel=0.05) and error == pytest.approx(1, rel=0.01)
+    assert slope == pytest.approx(0.25, abs=0.001)
+    assert gradient == pytest.approx(1.5e-9, rel=0.05)
+    assert xor == pytest.approx(0.04, abs=0.001) == share
+    for _, xor, _, _, _, share in lines[1:]:  # "about 0.04 of it"
+        assert 0.015 < xor < 0.045 and share == pytest.approx(xor, rel=0.15)
+
+
 def test_from_the_chapters_weights_the_residual_run_is_that_of_the_chapter(copy):
-    assert "stays at 1 for a thousand epochs, then at 0.5, then learns" in README
+    assert "at 1 for a thousand epochs, then at 0.5, then it learns" in README
     network = moved(build_network(RESIDUAL_, 10, init="uniform"), copy)
     losses = dict(train(network, epochs=6000))
     assert losses[1] > 0.99999 and losses[1000] > 0.9999 and losses[6000] < 0.01
@@ -107,7 +120,44 @@ def test_dense_out_of_the_residual_stack_begins_saturated(copy):
     y = network.layers[0].forward_prop(X)
     for layer in network.layers[1:-1]:
         y, x = layer.forward_prop(y), y
-        assert (y > x).all()  # "each F(x) is above 0, so x grows from"
+        assert (y > x).all()  # "each F(x) is above 0, so x grows from layer to layer"
+    assert "to a length of 12 before dense_out" in README
+    assert np.linalg.norm(y, axis=1) == pytest.approx(12, abs=0.6)
+
+
+def test_the_residual_run_zigzags_between_the_answers_of_the_page(copy):
+    assert "all answers are near 0.57 (a loss of 0.51), then near 0.06 (0.88)" in README
+    network = moved(build_network(RESIDUAL_, 10), copy)
+    trained(network, epochs=12)
+    assert network.forward_prop(X) == pytest.approx(0.57, abs=0.015)
+    trained(network, epochs=1)
+    assert network.forward_prop(X) == pytest.approx(0.06, abs=0.015)
+
+
+def test_a_step_that_is_not_clipped_saturates_dense_out_for_good(copy):
+    assert "the first eleven steps are the same" in README
+    assert "that of epoch 22 is 1.2 long" in README
+    clipped = moved(build_network(RESIDUAL_, 10), copy)
+    free = moved(build_network(RESIDUAL_, 10), copy)
+    for network, max_norm in (clipped, 0.25), (free, math.inf):
+        trained(network, epochs=11, max_norm=max_norm)
+    assert all(map(np.array_equal, clipped.get_params(), free.get_params()))
+    trained(free, epochs=11, max_norm=math.inf)
+    step = np.sqrt(sum((grad**2).sum() for grad in free.get_grads()))
+    assert step == pytest.approx(1.2, abs=0.05)
+    assert trained(free, epochs=100, max_norm=math.inf)[1] == pytest.approx(1, abs=1e-4)
+    assert free.forward_prop(X) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_stack_that_tells_one_sample_apart_fails_at_a_third(copy):
+    (options,) = re.findall(
+        "`python3 XORgatemultihiddenlayers.py (10 --activation relu .*)`", README
+    )
+    _, n, training, network = parsed("plain", options)
+    network = moved(build_network(DENSE, n, **network), copy)
+    assert trained(network, **training)[1] == pytest.approx(1 / 3, abs=1e-3)
+    answers = sorted(network.forward_prop(X).ravel())
+    assert answers == pytest.approx([1 / 3, 1 / 3, 1 / 3, 1], abs=0.01)
 
 
 def test_tanh_with_gain_3_explodes_and_clipping_tames_it(copy):
@@ -121,7 +171,7 @@ def test_tanh_with_gain_3_explodes_and_clipping_tames_it(copy):
 
 
 def commands():
-    return re.findall(r"^\|.*\|`python3 (\S+) (.*)`\|(.*)\|$", README, re.MULTILINE)
+    return re.findall(r"^\|.*\| `python3 (\S+) (.*)` \| (.*) \|$", README, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("script", "options", "what"), commands())
@@ -158,7 +208,7 @@ def test_the_chapters_own_class_in_the_residual_script(tmp_path):
 
 
 def test_half_of_x_passes_on_half_and_learns_late(copy):
-    assert "passes on 0.53 of the signal and 0.56 of the error. They learn late, at" in README
+    assert "The chart says 0.53 of the signal and 0.56 of the error. They learn late, at" in README
     network = moved(build_network(scaled(0.5), 10), copy)
     assert factors(network) == pytest.approx([0.53, 0.56], abs=0.005)
     epoch, loss = trained(network, goal=0.01)
