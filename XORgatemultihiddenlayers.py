@@ -16,12 +16,12 @@ from activations import ACTIVATIONS, deriv_sigmoid, sigmoid
 from clipping import clip_gradient_norm
 from layers import INITIALIZERS, BatchNormalization, Dense, Sequential
 
-X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])  # a sample a row
-T = np.array([[0.0], [1.0], [1.0], [0.0]])  # the targets, x0 XOR x1
+X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])  # one sample in each row
+T = np.array([[0.0], [1.0], [1.0], [0.0]])  # its target in the same row, x0 XOR x1
 
 NODES = 4
 ACTIVATION = "sigmoid"  # its slope, at most 1/4, makes the gradient vanish
-INIT = "glorot"  # keeps the size of signal and error where the slope is 1; the chapter's: uniform
+INIT = "glorot"  # keeps the size of what passes where the slope is 1; the chapter's: uniform
 GAIN = 1.0  # factor of each initial W: with 4 the sigmoid learns, with 3 tanh's gradient explodes
 SEED = 0
 EPOCHS = 100_000
@@ -33,7 +33,7 @@ MAX_LAYERS = 10  # at the question, as in the chapter; as LAYERS, up to 100
 
 
 def dense(i, f, deriv_f, *, batch_norm=False, **weights):
-    """Return [hidden layer i], f(x W + b): the one thing that the residual script replaces."""
+    """Return hidden layer i, f(x W + b), in a list: all that the residual script replaces."""
     layers = []
     if batch_norm:
         layers.append(BatchNormalization(NODES, name=f"norm_{i}"))
@@ -44,9 +44,12 @@ def dense(i, f, deriv_f, *, batch_norm=False, **weights):
 def build_network(
     hidden_layer, n, *, activation=ACTIVATION, init=INIT, gain=GAIN, seed=SEED, **options
 ):
-    """Return dense_in, n hidden layers and dense_out; options (batch_norm) are hidden_layer's."""
+    """Return dense_in, n hidden layers and dense_out; options go to hidden_layer: batch_norm, skip.
+
+    All layers draw their weights from one Generator, one after the other, so that they differ.
+    """
     f, deriv_f = ACTIVATIONS[activation]
-    rng = np.random.default_rng(seed)  # one for all: each layer draws on from it, so they differ
+    rng = np.random.default_rng(seed)
     weights = {"initializer": INITIALIZERS[init], "gain": gain, "rng": rng}
     layers = [Dense(X.shape[1], NODES, f, deriv_f, name="dense_in", **weights)]
     for i in range(n):
@@ -90,17 +93,17 @@ def run(hidden_layer, n, *, epochs, learning_rate, max_norm, every, gradients, s
     training = train(network, epochs=epochs, learning_rate=learning_rate, max_norm=max_norm)
     try:
         for epoch, loss in training:
-            moves = any(
+            stuck = not any(
                 np.count_nonzero(grad) for layer in network.layers for grad in layer.get_grads()
             )
-            last = loss <= LOSS_GOAL or not moves or epoch == epochs or stopped()
+            last = loss <= LOSS_GOAL or stuck or epoch == epochs or stopped()
             if last or epoch == 1 or epoch % every == 0:
                 print(f"epoch: {epoch} / {epochs} Loss = {loss:.6f}", flush=True)
-            if not moves:
+            if stuck:
                 print("Every gradient is 0: nothing changes any more.")
             if last:
                 break
-    finally:
+    finally:  # also when the gradient is not finite
         if gradients:
             print(chart(network, n, "After 1 epoch" if epoch == 1 else f"After {epoch} epochs"))
         print_results(network)
@@ -133,15 +136,18 @@ def signal_error_gradient(network, *, x=X, t=T):
 
 
 def passed_on(signals, errors, n):
-    """Return the factors of signal and error in a hidden layer: geometric means over all n."""
-    signal = mean_factor(signals[0], signals[-2], n)  # from dense_in to the last hidden layer
-    error = mean_factor(errors[-2], errors[0], n)  # and back
+    """Return the factors of signal and error in a hidden layer: geometric means over all n.
+
+    0 is dense_in, -2 the last hidden layer, and n layers lead from the one to the other.
+    """
+    signal = mean_factor(signals[0], signals[-2], n)
+    error = mean_factor(errors[-2], errors[0], n)
     return signal, error
 
 
 def mean_factor(start, end, n):
-    """Return the factor that leads from start to end in n steps."""
-    if end == 0:  # start may be 0, too
+    """Return the factor that leads from start to end in n steps: 0 if an exact 0 is on its way."""
+    if end == 0:  # and start may be 0
         return 0.0
     return (end / start) ** (1 / n)
 
@@ -199,7 +205,7 @@ def short(factor):
 
 
 def whole(low, high):
-    """Return a function that returns the whole number from low to high that a text is."""
+    """Return a type for argparse: a function from a text to the whole number that it is."""
 
     def read(text):
         try:

@@ -11,7 +11,7 @@ from XORgatemultihiddenlayers import NODES, argument_parser, main, whole
 
 
 def residual(i, f, deriv_f, **options):
-    """Return [hidden layer i], x + f(x W + b): the one thing that differs from the plain script."""
+    """Return hidden layer i, x + f(x W + b), in a list: all that differs from the plain script."""
     return [ResidualConnection(NODES, f, deriv_f, name=f"residual_{i}", **options)]
 
 

@@ -1,8 +1,8 @@
 """Activation functions f, each beside its derivative f'.
 
 Both take h, a Dense layer's value before activation: a number or an array of floats. They are right
-to 1e-12 relative up to |h| = 700 (deriv_tanh 350), where exp and cosh begin to overflow. cosh is
-there as sigmoid(40) is 1.0 in floats, and f (1 - f) would be 0, not 4e-18.
+to 1e-12 relative up to |h| = 700 (deriv_tanh 350), where exp and cosh begin to overflow. They use
+cosh because sigmoid(40) is 1.0 in floats, so that f (1 - f) would be 0, not 4e-18.
 """
 
 import numpy as np
@@ -38,7 +38,7 @@ def deriv_relu(h):
     return np.heaviside(h, 0.0)  # 0.0 is the value at h = 0
 
 
-ACTIVATIONS = {
+ACTIVATIONS = {  # the tests check each f' against differences of f
     "sigmoid": (sigmoid, deriv_sigmoid),
     "tanh": (tanh, deriv_tanh),
     "relu": (relu, deriv_relu),

@@ -23,7 +23,7 @@ def clip_gradient_norm(grads, max_norm=0.25):
     if not math.isfinite(square):  # above 1e308, where the norm is above 1e154
         raise FloatingPointError(f"the square of the gradient's norm is {square}")
     total_norm = math.sqrt(square)
-    if total_norm > max_norm:  # above 0: it needs no 1e-6 to divide by it
+    if total_norm > max_norm:  # above 0, so the chapter's + 1e-6 is not needed
         factor = max_norm / total_norm
         for grad in grads:
             grad *= factor

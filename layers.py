@@ -5,6 +5,8 @@ A layer is whatever has the chapter's four methods. Arrays are batch first:
     y = forward_prop(x)          x (batch, input_size) -> y (batch, output_size)
     dL/dx = back_prop(dL/dy)     for the last forward_prop; stores dL/dparams, summed over the batch
     get_params(), get_grads()    the layer's own arrays, always the same: update them in place
+
+Its name, output_size and type_name, if it has them, are shown in the summary.
 """
 
 import numpy as np
@@ -51,7 +53,7 @@ class Dense:
     an array of its shape, f' whatever broadcasts to it: lambda h: 1.0 will do for f(h) = h.
 
     initializer is a function like glorot_uniform, and gain multiplies its W. rng is what
-    numpy.random.default_rng takes: from a Generator, each layer that is given it draws on.
+    numpy.random.default_rng takes: from one Generator, several layers draw one after the other.
     """
 
     def __init__(
@@ -135,15 +137,15 @@ class BatchNormalization:
         n = (x - x.mean(axis=0)) / std
         self.std = std
         self.n = n
-        return self.gamma * n + self.beta  # n, as another thread may have stored its self.n
+        return self.gamma * n + self.beta
 
     def back_prop(self, dy):
         dy = np.asarray(dy, dtype=float)
         check_dy(self, dy, self.n)
         (dy * self.n).sum(axis=0, out=self.dgamma)  # dgamma = sum of dy n over the batch
         dy.sum(axis=0, out=self.dbeta)  # dbeta = sum of dy over the batch
-        through_mean = dy.mean(axis=0)  # x moves the mean, and so every n of the batch
-        through_std = self.n * (dy * self.n).mean(axis=0)  # and the std
+        through_mean = dy.mean(axis=0)  # d mean / dx = 1 / batch
+        through_std = self.n * (dy * self.n).mean(axis=0)  # d std / dx = n / batch
         return self.gamma / self.std * (dy - through_mean - through_std)
 
 

@@ -19,7 +19,7 @@ class ResidualConnection:
                   +---- 1 ----+                            +------- 1 ------+
 
     With batch_norm, F has a BatchNormalization before each Dense: the path of the 1 stays bare.
-    rng is Dense's, and so are the options: initializer and gain.
+    rng is Dense's, and so are the weights: initializer and gain.
     """
 
     type_name = "Dense"  # what the chapter's summary prints for it
@@ -34,11 +34,11 @@ class ResidualConnection:
         batch_norm=False,
         name="residual",
         rng=None,
-        **options,
+        **weights,
     ):
         if skip < 1:
             raise ValueError(f"{name}: skip is {skip}, not 1 or more")
-        rng = np.random.default_rng(rng)  # made once: each Dense of F draws on from it
+        rng = np.random.default_rng(rng)  # one for all of F: from a seed each, all would be equal
         F = []
         for _ in range(skip):
             if batch_norm:
@@ -51,13 +51,13 @@ class ResidualConnection:
                     deriv_activate_func,
                     name=name,
                     rng=rng,
-                    **options,
+                    **weights,
                 )
             )
         self.name = name
         self.output_size = node_size
         self.F = Sequential(F, name=name)
-        self.layers = [self.F]  # where a network looks for a layer that it has twice
+        self.layers = [self.F]  # Sequential looks in there for a layer that it has already
 
     def get_params(self):
         return self.F.get_params()
