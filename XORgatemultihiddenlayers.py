@@ -5,7 +5,6 @@ From 6 hidden layers on it stalls (seed 0); XORgateresidualconnectionlayers.py f
 
 import argparse
 import errno
-import math
 import os
 import signal
 import sys
@@ -42,10 +41,11 @@ def dense(i, f, deriv_f, *, batch_norm=False, **weights):
 
 
 def build_network(
-    hidden_layer, n, *, activation=ACTIVATION, init=INIT, gain=GAIN, seed=SEED, **options
+    hidden_layer, n, *, activation=ACTIVATION, init=INIT, gain=GAIN, seed=SEED, **layer_options
 ):
-    """Return dense_in, n hidden layers and dense_out; options go to hidden_layer: batch_norm, skip.
+    """Return dense_in, n hidden layers and dense_out, for samples like X and T.
 
+    hidden_layer is dense or the residual script's; its layer_options are batch_norm and skip.
     All layers draw their weights from one Generator, one after the other, so that they differ.
     """
     f, deriv_f = ACTIVATIONS[activation]
@@ -53,7 +53,7 @@ def build_network(
     weights = {"initializer": INITIALIZERS[init], "gain": gain, "rng": rng}
     layers = [Dense(X.shape[1], NODES, f, deriv_f, name="dense_in", **weights)]
     for i in range(n):
-        layers += hidden_layer(i, f, deriv_f, **options, **weights)
+        layers += hidden_layer(i, f, deriv_f, **layer_options, **weights)
     layers.append(Dense(NODES, T.shape[1], sigmoid, deriv_sigmoid, name="dense_out", **weights))
     return Sequential(layers)
 
@@ -84,7 +84,10 @@ def print_results(network):
 
 
 def run(hidden_layer, n, *, epochs, learning_rate, max_norm, every, gradients, stopped, **options):
-    """Print the whole experiment, until it has learned, cannot any more, or stopped() is true."""
+    """Print the whole experiment; options are build_network's.
+
+    It ends after so many epochs, or when it has learned, cannot any more, or stopped() is true.
+    """
     network = build_network(hidden_layer, n, **options)
     print(network.summary())
     if gradients:
@@ -93,7 +96,7 @@ def run(hidden_layer, n, *, epochs, learning_rate, max_norm, every, gradients, s
     training = train(network, epochs=epochs, learning_rate=learning_rate, max_norm=max_norm)
     try:
         for epoch, loss in training:
-            stuck = not any(
+            stuck = not any(  # looks no further than the first layer, if that has a gradient
                 np.count_nonzero(grad) for layer in network.layers for grad in layer.get_grads()
             )
             last = loss <= LOSS_GOAL or stuck or epoch == epochs or stopped()
@@ -115,11 +118,13 @@ def run(hidden_layer, n, *, epochs, learning_rate, max_norm, every, gradients, s
 def signal_error_gradient(network, *, x=X, t=T):
     """Return three lists of norms over all samples and units, a norm a layer.
 
+    The network's gradients are then those of these samples, and not clipped.
+
     signal    |y - mean of y over the batch|: what still tells the samples apart
     error     |dL/dy|: what comes back to the same place
     gradient  |dL/dparams|: where the samples are alike, their errors cancel in it
     """
-    norm = np.hypot.reduce  # sqrt(sum(x * x)) would be 0 for numbers below 1e-162
+    norm = np.hypot.reduce  # sqrt(a^2 + b^2 + ...), but not 0 where the squares are, below 1e-162
     signals = []
     y = x
     for layer in network.layers:
@@ -140,9 +145,9 @@ def passed_on(signals, errors, n):
 
     0 is dense_in, -2 the last hidden layer, and n layers lead from the one to the other.
     """
-    signal = mean_factor(signals[0], signals[-2], n)
-    error = mean_factor(errors[-2], errors[0], n)
-    return signal, error
+    signal_factor = mean_factor(signals[0], signals[-2], n)
+    error_factor = mean_factor(errors[-2], errors[0], n)
+    return signal_factor, error_factor
 
 
 def mean_factor(start, end, n):
@@ -172,23 +177,23 @@ def bar(value):
     if value >= 1e4:
         return 12 * "#" + ">"  # as wide as the longest bar on the scale
     if value >= 1e-9:
-        return "#" * int(np.log10(value) + 10)
+        return "#" * int(np.log10(value) + 10)  # 1e-9 has one
     return "<" if value > 0 else ""
 
 
 def conclusion(names, signals, errors, n):
     """Return what one of n hidden layers passes on, or at which layers an exact 0 ends it."""
     before_out = names[:-1]
-    signal_ends = [name for name, signal in zip(before_out, signals) if signal == 0]
-    error_ends = [name for name, error in zip(before_out, errors) if error == 0]
+    signal_ends = [name for name, s in zip(before_out, signals) if s == 0]
+    error_ends = [name for name, e in zip(before_out, errors) if e == 0]
     sentences = []
     if signal_ends:
         sentences.append(f"The signal ends at {signal_ends[0]}.")
     if error_ends:
         sentences.append(f"The error ends at {error_ends[-1]}.")  # on its way back, it is the first
     if not sentences:
-        signal, error = passed_on(signals, errors, n)
-        passed = f"{short(signal)} of the signal and {short(error)} of the error"
+        signal_factor, error_factor = passed_on(signals, errors, n)
+        passed = f"{short(signal_factor)} of the signal and {short(error_factor)} of the error"
         sentences.append(f"A hidden layer passes on {passed}.")
     return " ".join(sentences)
 
@@ -219,16 +224,19 @@ def whole(low, high):
     return read
 
 
-def positive(text, infinite=False):
-    """Return the number above 0 that text is: a finite one, unless infinite ones are welcome."""
-    try:
-        number = float(text)
-        if 0 < number < math.inf or (infinite and number == math.inf):
-            return number
-    except ValueError:
-        pass
-    kind = "number" if infinite else "finite number"
-    raise argparse.ArgumentTypeError(f"{text!a} is not a {kind} above 0")
+def positive(high):
+    """Return a type for argparse: a function from a text to the number above 0 that it is."""
+
+    def read(text):
+        try:
+            number = float(text)
+            if 0 < number <= high:
+                return number
+        except ValueError:
+            pass
+        raise argparse.ArgumentTypeError(f"{text!a} is not a number above 0, at most {high:g}")
+
+    return read
 
 
 def argument_parser(description):
@@ -237,6 +245,8 @@ def argument_parser(description):
     layers = whole(1, 100)
     seed = whole(0, 2**32 - 1)
     count = whole(1, 10**9)
+    factor = positive(1e300)
+    limit = positive(np.inf)
     shown = " (default: %(default)s)"  # argparse fills it in
     add("LAYERS", nargs="?", type=layers, help="hidden layers, 1 to 100; else the script asks")
     add("--seed", type=seed, default=SEED, help="seed of the initial weights" + shown)
@@ -249,11 +259,11 @@ def argument_parser(description):
         "--init",
         choices=INITIALIZERS,
         default=INIT,
-        help="initial weights; he is meant for relu" + shown,
+        help="initial weights; 'he' is for relu" + shown,
     )
     add(
         "--gain",
-        type=positive,
+        type=factor,
         default=GAIN,
         help="factor of each initial W: try 4; with tanh, 3 explodes" + shown,
     )
@@ -261,13 +271,13 @@ def argument_parser(description):
     add(
         "--learning-rate",
         "--lr",
-        type=positive,
+        type=factor,
         default=LEARNING_RATE,
-        help="size of a step" + shown,
+        help="a step is this times the gradient" + shown,
     )
     add(
         "--max-norm",
-        type=lambda text: positive(text, infinite=True),
+        type=limit,
         default=MAX_NORM,
         help="clip longer gradients; inf: do not" + shown,
     )
@@ -282,8 +292,8 @@ def ask_layer_count(kind):
             return read(input(f"Input the number of {kind} (1 to {MAX_LAYERS}): "))
         except (argparse.ArgumentTypeError, UnicodeDecodeError) as error:
             print(error, file=sys.stderr)
-        except (EOFError, RuntimeError):  # it ended, or was closed
-            sys.exit("\nerror: the input ended before a number of hidden layers")
+        except (EOFError, RuntimeError):  # the input ended, or it or the output is closed
+            sys.exit("\nerror: no number of hidden layers was given")
 
 
 def main(hidden_layer, kind, parser):
@@ -300,7 +310,9 @@ def main(hidden_layer, kind, parser):
     before = signal.signal(signal.SIGINT, interrupt)
     try:
         options = vars(parser.parse_args())
-        n = options.pop("LAYERS") or ask_layer_count(kind)
+        n = options.pop("LAYERS")
+        if n is None:
+            n = ask_layer_count(kind)
         training = True
         with np.errstate(all="ignore"):  # an overflow is seen in what is printed
             run(hidden_layer, n, stopped=lambda: bool(pressed), **options)
@@ -308,7 +320,7 @@ def main(hidden_layer, kind, parser):
     except FloatingPointError as error:
         return f"error: {error}"
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at its exit
         reader_left = error.errno in (errno.EPIPE, errno.EINVAL)  # EINVAL: on Windows
         return 1 if reader_left else f"error: {error}"
     finally:

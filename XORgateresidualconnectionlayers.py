@@ -17,7 +17,10 @@ def residual(i, f, deriv_f, **options):
 
 PARSER = argument_parser(__doc__)
 PARSER.add_argument(
-    "--skip", type=whole(1, 2), default=1, help="Dense layers in F, 1 or 2 (default: %(default)s)"
+    "--skip",
+    type=whole(1, 2),
+    default=1,
+    help="Dense layers to skip, 1 or 2 (default: %(default)s)",
 )
 
 if __name__ == "__main__":

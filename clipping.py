@@ -20,7 +20,7 @@ def clip_gradient_norm(grads, max_norm=0.25):
         raise ValueError(f"max_norm is {max_norm}, not a number above 0")
     g = np.concatenate(grads, axis=None)  # all of them as one vector
     square = g.dot(g)
-    if not math.isfinite(square):  # above 1e308, where the norm is above 1e154
+    if not math.isfinite(square):  # it overflows where the norm is above 1e154
         raise FloatingPointError(f"the square of the gradient's norm is {square}")
     total_norm = math.sqrt(square)
     if total_norm > max_norm:  # above 0, so the chapter's + 1e-6 is not needed

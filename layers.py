@@ -4,7 +4,8 @@ A layer is whatever has the chapter's four methods. Arrays are batch first:
 
     y = forward_prop(x)          x (batch, input_size) -> y (batch, output_size)
     dL/dx = back_prop(dL/dy)     for the last forward_prop; stores dL/dparams, summed over the batch
-    get_params(), get_grads()    the layer's own arrays, always the same: update them in place
+    get_params(), get_grads()    the layer's own arrays, from the start and always the same ones:
+                                 they are updated in place
 
 Its name, output_size and type_name, if it has them, are shown in the summary.
 """
@@ -37,12 +38,12 @@ def check_x(layer, x):
         raise ValueError(f"{layer.name}: x has shape {x.shape}, not (batch, {layer.input_size})")
 
 
-def check_dy(layer, dy, kept):
-    """Raise ValueError unless dL/dy has the shape of y, and so of what forward_prop has kept."""
-    if kept is None:
+def check_dy(layer, dy, like_y):
+    """Raise ValueError unless forward_prop has kept an array like y, and dL/dy has its shape."""
+    if like_y is None:
         raise ValueError(f"{layer.name}: back_prop came before any forward_prop")
-    if dy.shape != kept.shape:
-        raise ValueError(f"{layer.name}: dL/dy has shape {dy.shape}, but y has {kept.shape}")
+    if dy.shape != like_y.shape:
+        raise ValueError(f"{layer.name}: dL/dy has shape {dy.shape}, but y has {like_y.shape}")
 
 
 class Dense:
@@ -150,10 +151,11 @@ class BatchNormalization:
 
 
 def nested(layer):
-    """Return a layer and all those in it, if it is made of layers."""
+    """Return a layer and, if it is a Sequential, all those in it."""
     found = [layer]
-    for inner in getattr(layer, "layers", []):
-        found += nested(inner)
+    if isinstance(layer, Sequential):
+        for inner in layer.layers:
+            found += nested(inner)
     return found
 
 
@@ -163,8 +165,9 @@ class Sequential:
     def __init__(self, layers, *, name="sequential"):
         self.name = name
         self.layers = tuple(layers)
-        ids = [id(layer) for layer in nested(self)]
-        if len(set(ids)) < len(ids):  # its second forward_prop would overwrite what the first keeps
+        parts = nested(self)  # and the gradients, which tell a layer in a class of the reader's
+        parts += [grad for grad in self.get_grads() if isinstance(grad, np.ndarray)]
+        if len({id(part) for part in parts}) < len(parts):  # its first gradient would be lost
             raise ValueError(f"{name}: a layer appears twice in {self.names()}")
 
     def names(self):

@@ -57,7 +57,6 @@ class ResidualConnection:
         self.name = name
         self.output_size = node_size
         self.F = Sequential(F, name=name)
-        self.layers = [self.F]  # Sequential looks in there for a layer that it has already
 
     def get_params(self):
         return self.F.get_params()

@@ -90,6 +90,19 @@ def forward(hidden_layer, y, arrays):
     return outputs
 
 
+def central_difference(function, array, step=1e-5):
+    """Return d function() / d array, by changing array element by element, in place."""
+    numeric = np.empty_like(array)
+    for index in np.ndindex(array.shape):
+        value = array[index]
+        array[index] = value + step
+        above = function()
+        array[index] = value - step
+        numeric[index] = (above - function()) / (2 * step)
+        array[index] = value
+    return numeric
+
+
 class ResidualOfTheChapter:
     """The four methods and nothing else, and new arrays for gradients."""
 

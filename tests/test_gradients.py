@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from activations import ACTIVATIONS
-from helpers import forward
+from helpers import central_difference, forward
 from layers import BatchNormalization, Dense, Sequential
 from residual import ResidualConnection
 from XORgatemultihiddenlayers import T, X, build_network, dense, passed_on, train
@@ -33,19 +33,6 @@ def stack(kind, activation, rng):
 
 def relative_error(a, b):
     return np.linalg.norm(a - b) / (np.linalg.norm(a) + np.linalg.norm(b))
-
-
-def central_difference(function, array, step=1e-5):
-    """Return d function() / d array, by changing array element by element, in place."""
-    numeric = np.empty_like(array)
-    for index in np.ndindex(array.shape):
-        value = array[index]
-        array[index] = value + step
-        above = function()
-        array[index] = value - step
-        numeric[index] = (above - function()) / (2 * step)
-        array[index] = value
-    return numeric
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -8,10 +8,9 @@ import pytest
 
 from activations import deriv_sigmoid, deriv_tanh, sigmoid, tanh
 from clipping import clip_gradient_norm
-from helpers import ResidualOfTheChapter
+from helpers import ResidualOfTheChapter, central_difference
 from layers import INITIALIZERS, BatchNormalization, Dense, Sequential, glorot_uniform, he_normal
 from residual import ResidualConnection
-from test_gradients import central_difference
 
 
 def rng():
@@ -181,12 +180,24 @@ def test_shared_layers_stay_shared():
 
 def test_a_layer_twice_is_refused_also_where_it_is_nested():
     class Scale:
-        """A layer of a reader's, without parameters."""
+        """A layer of a reader's, without parameters; `layers` is a name as others are."""
 
+        layers = [3, 3]
         get_params = get_grads = lambda self: []
 
-    layer, scale, theirs = residual(name="r"), Scale(), ResidualOfTheChapter(3, tanh, deriv_tanh)
+    class Around:
+        """A layer of a reader's that has another one in it."""
+
+        def __init__(self, layer):
+            self.inner = layer
+            self.get_params, self.get_grads = layer.get_params, layer.get_grads
+
+    layer, scale, inner = residual(name="r"), Scale(), dense()
+    theirs = Around(inner)
+    Sequential([scale, Scale()])
     for layers in [
+        [theirs, inner],
+        [theirs, Around(inner)],
         [layer, layer],
         [layer, layer.F],
         [layer.F.layers[0], layer],
@@ -250,12 +261,14 @@ def test_rng_is_what_default_rng_takes():
 
 
 def test_an_initializer_is_a_function_whose_arrays_are_copied():
-    W, b = np.ones((3, 3), dtype=int).T, np.ones(3)
-    layer = dense(initializer=lambda input_size, output_size, rng: (W, b), gain=5)
-    assert layer.W.dtype == layer.b.dtype == np.float64
-    assert layer.W.tolist() == 3 * [3 * [5.0]] and layer.b.tolist() == [1, 1, 1]
-    train(layer)
-    assert layer.dW.any() and W.tolist() == 3 * [3 * [1]] and b.tolist() == [1, 1, 1]
+    for W in np.ones((3, 3)), np.ones((3, 3), dtype=int).T:
+        b = np.ones(3)
+        for gain in 1, 5.0:
+            layer = dense(initializer=lambda input_size, output_size, rng: (W, b), gain=gain)
+            assert layer.W.dtype == layer.b.dtype == np.float64
+            assert layer.W.tolist() == 3 * [3 * [gain]] and layer.b.tolist() == [1, 1, 1]
+            train(layer)
+            assert layer.dW.any() and W.tolist() == 3 * [3 * [1]] and b.tolist() == [1, 1, 1]
     assert np.array_equal(dense(initializer=glorot_uniform).W, dense().W)
     F = residual(initializer=he_normal).F.layers[0]
     assert np.array_equal(F.W, dense(initializer=he_normal).W)

@@ -68,7 +68,7 @@ def charts(text):
     return found
 
 
-NO_ANSWER = "\nerror: the input ended before a number of hidden layers"
+NO_ANSWER = "\nerror: no number of hidden layers was given"
 ENDLESS = "10", "--epochs", "1000000000", "--max-norm", "1e-9"
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background, where it is inherited
@@ -98,7 +98,7 @@ def test_each_depth_has_its_prompt_summary_and_losses(script, layers):
     lines = text.splitlines()
     table = summary(script, layers)
     assert lines[: len(table)] == [PROMPT[script] + table[0], *table[1:]]
-    assert len(lines) == len(table) + 3 + 8 and min(results(text)) >= 0
+    assert len(lines) == len(table) + 3 + 8 and results(text)
     found = losses(text, 1200)
     assert [*found] == [1, 1000, 1200]
     y = forward(MAIN[script][0], X, build_network(MAIN[script][0], layers).get_params())
@@ -173,10 +173,10 @@ def test_an_input_that_ends_is_one_line(script):
         ("", "a whole number from 1 to 100", "0 101 2.5 x", "1 100"),
         ("--skip=", "a whole number from 1 to 2", "0 3 x", "1 2"),
         ("--every=", "a whole number from 1 to 1000000000", "0 1000000001 x", "1 1000000000"),
-        ("--gain=", "a finite number above 0", "0 -1 nan x inf 1e309", "5e-324 1.7e308"),
-        ("--max-norm=", "a number above 0", "0 -1 nan x", ".25 2.5e-1 inf"),
-        ("--learning-rate=", "a finite number above 0", "0 -1 nan x inf", "0.03 1e-1"),
-        ("--lr=", "a finite number above 0", "0 -1 nan x inf", "0.03 1e-1"),
+        ("--gain=", "a number above 0, at most 1e+300", "0 -1 nan x inf 1.1e300", "5e-324 1e300"),
+        ("--max-norm=", "a number above 0, at most inf", "0 -1 nan x", ".25 2.5e-1 inf"),
+        ("--learning-rate=", "a number above 0, at most 1e+300", "0 -1 nan x inf", "0.03 1e-1"),
+        ("--lr=", "a number above 0, at most 1e+300", "0 -1 nan x inf", "0.03 1e-1"),
     ],
 )
 def test_a_number_out_of_range_is_told_and_both_ends_are_taken(option, what, bad, good, capsys):
@@ -297,12 +297,10 @@ def test_training_ends_where_every_gradient_is_0_whatever_is_printed():
 def test_gradients_that_are_0_in_some_layers_alone_do_not_end_training(seed):
     network = build_network(dense, 6, activation="relu", init="he", seed=seed)
     alive = [[grad.any() for grad in network.get_grads()] for _ in train(network, epochs=60)]
-    ends = [epoch for epoch, grads in enumerate(alive, 1) if not any(grads)]
-    assert any(any(grads) and not all(grads) for grads in alive)
+    assert all(map(any, alive)) and not all(map(all, alive))
     options = f"6 --activation relu --init he --epochs 60 --seed {seed}"
     text = printed(PLAIN, *options.split())
-    assert max(losses(text, 60)) == min(ends, default=60)
-    assert ("Every gradient is 0" in text) == bool(ends)
+    assert max(losses(text, 60)) == 60 and "Every gradient is 0" not in text
 
 
 @pytest.mark.parametrize(
@@ -383,8 +381,9 @@ class Pressed(io.StringIO):
 @each_script
 def test_ctrl_c_pressed_again_and_again_is_quiet_and_shows_what_is_learned(script, capfd):
     assert run(script, out=Pressed("")) == (130, PROMPT[script])
-    status, text = run(script, *ENDLESS, "--gradients", out=Pressed("epoch"))
-    assert status == 130 and [*losses(text, 1000000000)] == [1, 2] and results(text)
+    args = "10 --epochs 2000 --max-norm 1e-9 --gradients".split()
+    status, text = run(script, *args, out=Pressed("epoch"))
+    assert status == 130 and [*losses(text, 2000)] == [1, 2] and results(text)
     assert charts(text)[1][0] == "After 2 epochs"
     assert set(capfd.readouterr().err) == {"\n"}
 
@@ -422,9 +421,10 @@ def test_at_a_terminal_a_wrong_answer_is_told_and_asked_again(script):
 @each_script
 def test_at_a_terminal_ctrl_c_at_the_question_is_quiet(script):
     child = at_a_terminal(script)
-    child.sendintr()
-    while child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=1):
-        child.sendintr()  # Python loses a press that comes between the question and the reading
+    for _ in range(100):  # Python loses a press that comes between the question and the reading
+        child.sendintr()
+        if child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=1) == 0:
+            break
     assert re.fullmatch(r"(\^C)+(\r\n)+", child.before) and child.wait() == 130
 
 

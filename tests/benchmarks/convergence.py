@@ -13,7 +13,7 @@ import sys
 import numpy as np
 
 from batch import networks, parsed, train
-from layers import Dense, nested
+from layers import Dense, Sequential
 from XORgatemultihiddenlayers import passed_on, signal_error_gradient
 
 SOLVED = 0.01  # the loss at which a run counts: every result is within 0.15 of its target
@@ -98,8 +98,9 @@ def courses(cell, seeds, enough):
 def factors(network, n):
     """Return what a hidden layer passes on of signal and error, and its mean slope f'(h)."""
     signals, errors, _ = signal_error_gradient(network)
-    _, *hidden, _ = [layer for layer in nested(network) if isinstance(layer, Dense)]
-    slopes = [layer.deriv_activate_func(layer.h).mean() for layer in hidden]
+    hidden = [getattr(layer, "F", Sequential([layer])).layers for layer in network.layers[1:-1]]
+    dense = [layer for layers in hidden for layer in layers if isinstance(layer, Dense)]
+    slopes = [layer.deriv_activate_func(layer.h).mean() for layer in dense]
     return [*passed_on(signals, errors, n), np.mean(slopes)]
 
 

@@ -1,6 +1,6 @@
 """The numbers behind two reasons: why a gradient of 1e-9, and why clipping.
 
-python tests/benchmarks/reasons.py    (half a minute)
+python tests/benchmarks/reasons.py    (a minute)
 """
 
 import argparse
