@@ -320,7 +320,7 @@ def main(hidden_layer, kind, parser):
     except FloatingPointError as error:
         return f"error: {error}"
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at its exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
         reader_left = error.errno in (errno.EPIPE, errno.EINVAL)  # EINVAL: on Windows
         return 1 if reader_left else f"error: {error}"
     finally:

@@ -20,7 +20,7 @@ PARSER.add_argument(
     "--skip",
     type=whole(1, 2),
     default=1,
-    help="Dense layers to skip, 1 or 2 (default: %(default)s)",
+    help="Dense layers that a connection skips, 1 or 2 (default: %(default)s)",
 )
 
 if __name__ == "__main__":

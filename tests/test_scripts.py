@@ -69,7 +69,7 @@ def charts(text):
 
 
 NO_ANSWER = "\nerror: no number of hidden layers was given"
-ENDLESS = "10", "--epochs", "1000000000", "--max-norm", "1e-9"
+ENDLESS = "--epochs", "1000000000", "--max-norm", "1e-9"
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background, where it is inherited
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -431,7 +431,7 @@ def test_at_a_terminal_ctrl_c_at_the_question_is_quiet(script):
 @terminal
 @each_script
 def test_at_a_terminal_ctrl_c_in_training_shows_what_is_learned_so_far(script):
-    child = at_a_terminal(script, *ENDLESS[1:], "--every", "10")
+    child = at_a_terminal(script, *ENDLESS, "--every", "10")
     child.sendline("10")
     child.expect_exact("10\r\n" + "\r\n".join(summary(script, 10)) + "\r\n")
     child.expect(r"epoch: 1 / .*?\r\n.*?epoch: 20 / .*?\r\n")
