@@ -103,8 +103,8 @@ def test_the_projects_page_tells_these_counts():
     told = re.search(r"about (\d+), (\d+), (\d+) and (\d+) epochs", PAGE).groups()
     assert [int(line[1]) for line in depths[:4]] == pytest.approx([*map(int, told)], rel=0.15)
     for options, told, percent in [
-        ("--max-norm inf", "Two of three seeds end like this", 100 / 3),
-        ("--init uniform", "(So does one seed in three.)", 100 / 3),
+        ("--max-norm inf", "About two of three seeds end like this", 100 / 3),
+        ("--init uniform", "(About a third of the seeds do; the others stay at 1.)", 100 / 3),
     ]:
         solved, *_, fails_at, _, more = cell("residual", options)
         assert told in PAGE and fails_at == "1.00"

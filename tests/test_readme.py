@@ -82,7 +82,7 @@ def test_the_mean_is_learned_within_ten_epochs_and_then_the_gradient_is_as_small
     for seed in range(5):
         network = moved(build_network(DENSE, 10, seed=seed), copy)
         assert trained(network, epochs=10)[1] == pytest.approx(4 * 0.5**2 / 2, abs=2e-5)
-    assert "the product is about 1e-9 in every layer" in README
+    assert "in each the product is about 1e-9" in README
     network = moved(build_network(DENSE, 10), copy)
     trained(network, epochs=3000)
     _, _, gradients = signal_error_gradient(network)
@@ -92,7 +92,7 @@ def test_the_mean_is_learned_within_ten_epochs_and_then_the_gradient_is_as_small
 
 
 def test_the_gradient_is_signal_times_error_times_slope_times_the_xor_in_the_signal(copy):
-    assert "times 0.25 (its slope) times 0.04 is 1.5e-9, the gradient in the chart" in README
+    assert "times 0.25 (the slope) times 0.04 is 1.5e-9, the gradient in the chart" in README
     network = moved(build_network(DENSE, 10), copy)
     trained(network, epochs=3000)
     lines = factors_of_gradients(network)
@@ -101,16 +101,15 @@ def test_the_gradient_is_signal_times_error_times_slope_times_the_xor_in_the_sig
     assert slope == pytest.approx(0.25, abs=0.001)
     assert gradient == pytest.approx(1.5e-9, rel=0.05)
     assert xor == pytest.approx(0.04, abs=0.001) == share
-    for _, xor, _, _, _, share in lines[1:]:  # "about 0.04 of it"
+    for _, xor, _, _, _, share in lines[1:]:  # less than 0.04 in the early layers of seed 0
         assert 0.015 < xor < 0.045 and share == pytest.approx(xor, rel=0.15)
 
 
 def test_from_the_chapters_weights_the_residual_run_is_that_of_the_chapter(copy):
-    assert "at 1 for a thousand epochs, then at 0.5, then it learns" in README
+    assert "stays at 1 for more than a thousand epochs before it learns" in README
     network = moved(build_network(RESIDUAL_, 10, init="uniform"), copy)
     losses = dict(train(network, epochs=6000))
-    assert losses[1] > 0.99999 and losses[1000] > 0.9999 and losses[6000] < 0.01
-    assert losses[2000] == pytest.approx(0.5, abs=0.03) == losses[3000]
+    assert min(losses[epoch] for epoch in range(1, 1001)) > 0.999 and losses[6000] < 0.01
 
 
 def test_dense_out_of_the_residual_stack_begins_saturated(copy):
@@ -121,7 +120,7 @@ def test_dense_out_of_the_residual_stack_begins_saturated(copy):
     for layer in network.layers[1:-1]:
         y, x = layer.forward_prop(y), y
         assert (y > x).all()  # "each F(x) is above 0, so x grows from layer to layer"
-    assert "to a length of 12 before dense_out" in README
+    assert "to a length of 12 in each sample before dense_out" in README
     assert np.linalg.norm(y, axis=1) == pytest.approx(12, abs=0.6)
 
 
@@ -136,7 +135,7 @@ def test_the_residual_run_zigzags_between_the_answers_of_the_page(copy):
 
 def test_a_step_that_is_not_clipped_saturates_dense_out_for_good(copy):
     assert "the first eleven steps are the same" in README
-    assert "that of epoch 22 is 1.2 long" in README
+    assert "that of epoch 22 is 1.2 long: it moves h by 1.2 * 12 = 14" in README
     clipped = moved(build_network(RESIDUAL_, 10), copy)
     free = moved(build_network(RESIDUAL_, 10), copy)
     for network, max_norm in (clipped, 0.25), (free, math.inf):
@@ -227,5 +226,5 @@ def test_the_lines_for_a_notebook(monkeypatch):
 
 
 def test_no_capture_and_no_command_of_the_readme_is_overlooked():
-    assert len(captures()) == README.count("$ python3 ") == 5
+    assert len(captures()) == README.count("$ python3 ") == 6
     assert len(commands()) == 9 and sum(" learn" in what for _, _, what in commands()) == 6
