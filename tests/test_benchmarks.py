@@ -142,6 +142,13 @@ def test_the_readme_has_the_factors_of_the_gradients():
         assert 0.034 < xor < 0.042 and 0.034 < share < 0.048 and 5e-10 < gradient < 1.1e-9
 
 
+def test_the_readme_has_the_xor_in_the_signal_by_gain():
+    heads, lines = lines_of("XOR")
+    assert heads == reasons.XOR_HEADS and lines == reasons.xor_table(range(50))
+    assert "more of the signal is XOR, 0.3 of it and not 0.04" in PAGE
+    assert float(lines[3][1]) == pytest.approx(0.3, abs=0.03) and lines[0][1] == "0.04"
+
+
 def test_the_readme_has_the_table_of_clipping():
     heads, lines = lines_of("clipping")
     assert heads == reasons.CLIPPING_HEADS

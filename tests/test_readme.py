@@ -113,8 +113,10 @@ def test_from_the_chapters_weights_the_residual_run_is_that_of_the_chapter(copy)
 
 
 def test_dense_out_of_the_residual_stack_begins_saturated(copy):
+    assert "There h is 8, where the sigmoid is flat" in README
     network = moved(build_network(RESIDUAL_, 10), copy)
     assert network.forward_prop(X) == pytest.approx(1, abs=5e-4)
+    assert network.layers[-1].h == pytest.approx(8, abs=0.2)
     assert factors(network) == pytest.approx([1, 1], abs=0.005)
     y = network.layers[0].forward_prop(X)
     for layer in network.layers[1:-1]:
@@ -135,7 +137,8 @@ def test_the_residual_run_zigzags_between_the_answers_of_the_page(copy):
 
 def test_a_step_that_is_not_clipped_saturates_dense_out_for_good(copy):
     assert "the first eleven steps are the same" in README
-    assert "that of epoch 22 is 1.2 long: it moves h by 1.2 * 12 = 14" in README
+    assert "that of epoch 22 is 1.2 long: it moves h by 1.2 * 12 = 14, to 13" in README
+    assert "not twelve epochs but 2600. It ends with a step to h = 21" in README
     clipped = moved(build_network(RESIDUAL_, 10), copy)
     free = moved(build_network(RESIDUAL_, 10), copy)
     for network, max_norm in (clipped, 0.25), (free, math.inf):
@@ -144,8 +147,12 @@ def test_a_step_that_is_not_clipped_saturates_dense_out_for_good(copy):
     trained(free, epochs=11, max_norm=math.inf)
     step = np.sqrt(sum((grad**2).sum() for grad in free.get_grads()))
     assert step == pytest.approx(1.2, abs=0.05)
-    assert trained(free, epochs=100, max_norm=math.inf)[1] == pytest.approx(1, abs=1e-4)
-    assert free.forward_prop(X) == pytest.approx(1, abs=1e-4)
+    dense_out = free.layers[-1]
+    free.forward_prop(X)
+    assert dense_out.h == pytest.approx(13.5, abs=0.5)
+    losses = [loss for _, loss in train(free, epochs=3000, max_norm=math.inf)]
+    (out,) = [epoch for epoch, loss in enumerate(losses, 23) if loss < 0.9]
+    assert out == pytest.approx(2650, abs=100) and dense_out.h == pytest.approx(21, abs=1)
 
 
 def test_a_stack_that_tells_one_sample_apart_fails_at_a_third(copy):

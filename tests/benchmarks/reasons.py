@@ -1,4 +1,4 @@
-"""The numbers behind two reasons: why a gradient of 1e-9, and why clipping.
+"""The numbers behind three reasons: why a gradient of 1e-9, why --gain 4, and why clipping.
 
 python tests/benchmarks/reasons.py    (a minute)
 """
@@ -17,6 +17,7 @@ UNCLIPPED = "residual", "10 --max-norm inf"
 XOR = np.array([1.0, -1.0, -1.0, 1.0]) / 2  # the signs of the four errors, of length 1
 
 GRADIENT_HEADS = ["layer", "signal", "XOR in it", "error", "slope", "gradient", "share"]
+XOR_HEADS = ["--gain", "XOR in the signal"]
 CLIPPING_HEADS = ["residual", "seeds", "least", "lower quarter", "median", "upper quarter", "most"]
 
 
@@ -44,6 +45,16 @@ def gradient_table(seeds):
         signal, xor, error, slope, gradient, share = median
         line = [f"{signal:.1e}", f"{xor:.3f}", f"{error:.1e}", f"{slope:.2f}", f"{gradient:.1e}"]
         lines.append([name, *line, f"{share:.3f}"])
+    return lines
+
+
+def xor_table(seeds):
+    """Return a line a gain: how much of the signal that arrives at dense_out is XOR, at first."""
+    lines = []
+    for gain in range(1, 7):
+        found = networks(("plain", f"10 --gain {gain}"), seeds)
+        shares = [factors_of_gradients(network)[-1][1] for network in found]
+        lines.append([f"{gain}", f"{np.median(shares):.2f}"])
     return lines
 
 
@@ -89,5 +100,7 @@ if __name__ == "__main__":
     asked = parser.parse_args()
     seeds = range(asked.first, asked.first + asked.seeds)
     print_table(GRADIENT_HEADS, gradient_table(seeds))
+    print()
+    print_table(XOR_HEADS, xor_table(seeds))
     print()
     print_table(CLIPPING_HEADS, [*before_training(seeds), saturated_after(seeds)])
