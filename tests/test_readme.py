@@ -137,7 +137,7 @@ def test_the_residual_run_zigzags_between_the_answers_of_the_page(copy):
 
 def test_a_step_that_is_not_clipped_saturates_dense_out_for_good(copy):
     assert "the first eleven steps are the same" in README
-    assert "that of epoch 22 is 1.2 long: it moves h by 1.2 * 12 = 14, to 13" in README
+    assert "that of epoch 22 is 1.2 long: it moves h by 1.2 * 12 = 14, to 13.5" in README
     assert "not twelve epochs but 2600. It ends with a step to h = 21" in README
     clipped = moved(build_network(RESIDUAL_, 10), copy)
     free = moved(build_network(RESIDUAL_, 10), copy)
