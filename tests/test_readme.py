@@ -138,7 +138,7 @@ def test_the_residual_run_zigzags_between_the_answers_of_the_page(copy):
 def test_a_step_that_is_not_clipped_saturates_dense_out_for_good(copy):
     assert "the first eleven steps are the same" in README
     assert "that of epoch 22 is 1.2 long: it moves h by 1.2 * 12 = 14, to 13.5" in README
-    assert "not twelve epochs but 2600. It ends with a step to h = 21" in README
+    assert "not twelve epochs but 2600. It ends with a step to an h of about 21" in README
     clipped = moved(build_network(RESIDUAL_, 10), copy)
     free = moved(build_network(RESIDUAL_, 10), copy)
     for network, max_norm in (clipped, 0.25), (free, math.inf):
@@ -152,7 +152,8 @@ def test_a_step_that_is_not_clipped_saturates_dense_out_for_good(copy):
     assert dense_out.h == pytest.approx(13.5, abs=0.5)
     losses = [loss for _, loss in train(free, epochs=3000, max_norm=math.inf)]
     (out,) = [epoch for epoch, loss in enumerate(losses, 23) if loss < 0.9]
-    assert out == pytest.approx(2650, abs=100) and dense_out.h == pytest.approx(21, abs=1)
+    assert out == pytest.approx(2650, abs=100)
+    assert dense_out.h.mean() == pytest.approx(21, abs=1.5)
 
 
 def test_a_stack_that_tells_one_sample_apart_fails_at_a_third(copy):
