@@ -235,6 +235,19 @@ def test_a_class_with_just_the_four_methods_is_a_layer():
     assert train(ours) == pytest.approx(train(network), rel=1e-12)
 
 
+def test_a_nested_network_and_a_layer_without_a_name_have_their_rows_in_the_summary():
+    theirs = [ResidualOfTheChapter(3, sigmoid, deriv_sigmoid, rng=rng()) for _ in range(2)]
+    block = Sequential([theirs[0]], name="block")
+    assert Sequential([dense(), block, theirs[1]]).summary().splitlines()[3:] == [
+        "dense (Dense)                (None, 3)                 12",
+        "block (Sequential)           (None, ?)                 12",
+        "ResidualOfTheChapter (Residu (None, ?)                 12",
+        65 * "=",
+        "Total params: 36",
+    ]
+    assert block.names() == ["ResidualOfTheChapter"]
+
+
 def test_names_unless_given():
     layers = dense(), residual(skip=2), BatchNormalization(3), Sequential([])
     network = Sequential(iter(layers))
