@@ -68,7 +68,8 @@ def test_the_batch_has_the_losses_of_the_scripts(cell):
 def test_the_batch_has_the_losses_of_connections_that_are_changed():
     line = "10 --epochs 100 --learning-rate 0.5"
     agree(("residual", line, ("a", 0)), batch.networks(("plain", line), SEEDS))
-    agree(("residual", line, ("a", 0.5)), batch.networks(("residual", line, ("a", 0.5)), SEEDS))
+    half = "residual", line, ("a", 0.5)
+    agree(half, batch.networks(half, SEEDS))
     agree(("residual", line, ("a", 1)), batch.networks(("residual", line), SEEDS))
 
 

@@ -193,12 +193,13 @@ def test_a_layer_twice_is_refused_also_where_it_is_nested():
             self.get_params, self.get_grads = layer.get_params, layer.get_grads
 
     layer, scale, inner = residual(name="r"), Scale(), dense()
-    theirs = Around(inner)
+    theirs, empty = Around(inner), Sequential([])
     Sequential([scale, Scale()])
     for layers in [
         [theirs, inner],
         [theirs, Around(inner)],
         [layer, layer],
+        [empty, empty],
         [layer, layer.F],
         [layer.F.layers[0], layer],
         [Sequential([layer.F]), layer],

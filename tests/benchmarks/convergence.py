@@ -139,15 +139,17 @@ def print_table(heads, lines):
         print("| " + " | ".join(line) + " |")
 
 
-def add_seeds(parser):
+def parse_seeds(parser):
+    """Return what parser reads from the command line, and the seeds that it asks for."""
     parser.add_argument("--seeds", type=int, default=50, help="how many seeds")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
+    asked = parser.parse_args()
+    return asked, range(asked.first, asked.first + asked.seeds)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="How often, and how fast, the scripts learn XOR.")
     parser.add_argument("table", choices=TABLES)
-    add_seeds(parser)
-    asked = parser.parse_args()
+    asked, seeds = parse_seeds(parser)
     heads, columns, lines = TABLES[asked.table]
-    print_table(heads, measured(columns, lines, range(asked.first, asked.first + asked.seeds)))
+    print_table(heads, measured(columns, lines, seeds))

@@ -8,7 +8,7 @@ import argparse
 import numpy as np
 
 from batch import networks, train, trained
-from convergence import SOLVED, add_seeds, print_table
+from convergence import SOLVED, parse_seeds, print_table
 from XORgatemultihiddenlayers import T, X, signal_error_gradient
 
 STALLED = "plain", "10 --epochs 3000"
@@ -95,10 +95,7 @@ def saturated_after(seeds):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    add_seeds(parser)
-    asked = parser.parse_args()
-    seeds = range(asked.first, asked.first + asked.seeds)
+    _, seeds = parse_seeds(argparse.ArgumentParser(description=__doc__.splitlines()[0]))
     print_table(GRADIENT_HEADS, gradient_table(seeds))
     print()
     print_table(XOR_HEADS, xor_table(seeds))
