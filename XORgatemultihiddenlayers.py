@@ -15,8 +15,10 @@ from activations import ACTIVATIONS, deriv_sigmoid, sigmoid
 from clipping import clip_gradient_norm
 from layers import INITIALIZERS, BatchNormalization, Dense, Sequential
 
-X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])  # one sample in each row
-T = np.array([[0.0], [1.0], [1.0], [0.0]])  # its target in the same row, x0 XOR x1
+# Two-dimensional arrays: a sample in each row of X, and its target, x0 XOR x1, in that row of T.
+X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+T = np.array([[0.0], [1.0], [1.0], [0.0]])
+GATE = "XOR"  # what the results call it
 
 NODES = 4
 ACTIVATION = "sigmoid"  # its slope, at most 1/4, makes the gradient vanish
@@ -31,21 +33,31 @@ EVERY = 1000  # epochs from one printed loss to the next
 MAX_LAYERS = 10  # at the question, as in the chapter; as LAYERS, up to 100
 
 
-def dense(i, f, deriv_f, *, batch_norm=False, **weights):
+def loss(y, t):
+    """L = sum (y - t)^2 / 2, over the batch."""
+    return ((y - t) ** 2).sum() / 2
+
+
+def deriv_loss(y, t):
+    """dL/dy = y - t."""
+    return y - t
+
+
+def dense(i, f, deriv_f, *, batch_norm=False, **options):
     """Return hidden layer i, f(x W + b), in a list: all that the residual script replaces."""
     layers = []
     if batch_norm:
         layers.append(BatchNormalization(NODES, name=f"norm_{i}"))
-    layers.append(Dense(NODES, NODES, f, deriv_f, name=f"dense_{i}", **weights))
+    layers.append(Dense(NODES, NODES, f, deriv_f, name=f"dense_{i}", **options))
     return layers
 
 
 def build_network(
-    hidden_layer, n, *, activation=ACTIVATION, init=INIT, gain=GAIN, seed=SEED, **layer_options
+    hidden_layer, n, *, activation=ACTIVATION, init=INIT, gain=GAIN, seed=SEED, **options
 ):
     """Return dense_in, n hidden layers and dense_out, for samples like X and T.
 
-    hidden_layer is dense or the residual script's; its layer_options are batch_norm and skip.
+    hidden_layer is dense or the residual script's; its options are batch_norm and skip.
     All layers draw their weights from one Generator, one after the other, so that they differ.
     """
     f, deriv_f = ACTIVATIONS[activation]
@@ -53,33 +65,35 @@ def build_network(
     weights = {"initializer": INITIALIZERS[init], "gain": gain, "rng": rng}
     layers = [Dense(X.shape[1], NODES, f, deriv_f, name="dense_in", **weights)]
     for i in range(n):
-        layers += hidden_layer(i, f, deriv_f, **layer_options, **weights)
+        layers += hidden_layer(i, f, deriv_f, **options, **weights)
     layers.append(Dense(NODES, T.shape[1], sigmoid, deriv_sigmoid, name="dense_out", **weights))
     return Sequential(layers)
 
 
 def train(network, *, x=X, t=T, epochs=EPOCHS, learning_rate=LEARNING_RATE, max_norm=MAX_NORM):
-    """Train, and yield (epoch, the loss before its update) after each update."""
+    """Train, and yield (epoch, L) after each update; L is the loss before it."""
     params = network.get_params()
     for epoch in range(1, epochs + 1):
-        error = network.forward_prop(x) - t  # y - t
-        loss = (error**2).sum() / 2  # L = sum (y - t)^2 / 2
-        network.back_prop(error)  # dL/dy = y - t
+        y = network.forward_prop(x)
+        L = loss(y, t)
+        network.back_prop(deriv_loss(y, t))
         grads = clip_gradient_norm(network.get_grads(), max_norm)
-        for param, grad in zip(params, grads):
+        for param, grad in zip(params, grads, strict=True):
             param -= learning_rate * grad  # in place: the layers' own W and b
-        yield epoch, loss
+        yield epoch, L
 
 
 def print_results(network):
+    """Print what the network answers to each sample of X."""
+    gate = f" {GATE} "
     names = [f"x{i}" for i in range(X.shape[1])]
     print()
-    print(" XOR ".join(names), "=> result")
+    print(gate.join(names), "=> result")
     print(24 * "=")
     for x, y in zip(X, network.forward_prop(X)):
         inputs = [f"{number:.0f}" for number in x]
         outputs = [f"{number:.4f}" for number in y]
-        print(" XOR ".join(inputs), "=>", *outputs)
+        print(gate.join(inputs), "=>", *outputs)
     print(24 * "=", flush=True)
 
 
@@ -95,13 +109,11 @@ def run(hidden_layer, n, *, epochs, learning_rate, max_norm, every, gradients, s
     epoch = 0
     training = train(network, epochs=epochs, learning_rate=learning_rate, max_norm=max_norm)
     try:
-        for epoch, loss in training:
-            stuck = not any(  # looks no further than the first layer, if that has a gradient
-                np.count_nonzero(grad) for layer in network.layers for grad in layer.get_grads()
-            )
-            last = loss <= LOSS_GOAL or stuck or epoch == epochs or stopped()
+        for epoch, L in training:
+            stuck = not any(grad.any() for layer in network.layers for grad in layer.get_grads())
+            last = L <= LOSS_GOAL or stuck or epoch == epochs or stopped()
             if last or epoch == 1 or epoch % every == 0:
-                print(f"epoch: {epoch} / {epochs} Loss = {loss:.6f}", flush=True)
+                print(f"epoch: {epoch} / {epochs} Loss = {L:.6f}", flush=True)
             if stuck:
                 print("Every gradient is 0: nothing changes any more.")
             if last:
@@ -132,7 +144,7 @@ def signal_error_gradient(network, *, x=X, t=T):
         signals.append(norm(y - y.mean(axis=0), axis=None))
     errors = []
     gradients = []
-    dy = y - t  # dL/dy, as in train: another loss has another one in both places
+    dy = deriv_loss(y, t)
     for layer in reversed(network.layers):
         errors.insert(0, norm(dy, axis=None))
         dy = layer.back_prop(dy)
@@ -145,20 +157,13 @@ def passed_on(signals, errors, n):
 
     0 is dense_in, -2 the last hidden layer, and n layers lead from the one to the other.
     """
-    signal_factor = mean_factor(signals[0], signals[-2], n)
-    error_factor = mean_factor(errors[-2], errors[0], n)
+    signal_factor = (signals[-2] / signals[0]) ** (1 / n)
+    error_factor = (errors[0] / errors[-2]) ** (1 / n)
     return signal_factor, error_factor
 
 
-def mean_factor(start, end, n):
-    """Return the factor that leads from start to end in n steps: 0 if an exact 0 is on its way."""
-    if end == 0:  # and start may be 0
-        return 0.0
-    return (end / start) ** (1 / n)
-
-
 def chart(network, n, heading, *, x=X, t=T):
-    """Return the three norms of each layer, and what one of n hidden layers passes on."""
+    """Return the chart: three norms of each layer, and what one of n hidden layers passes on."""
     signals, errors, gradients = signal_error_gradient(network, x=x, t=t)
     names = [name if len(name) <= 11 else name[:10] + "~" for name in network.names()]
     lines = [
@@ -199,10 +204,13 @@ def conclusion(names, signals, errors, n):
 
 
 def short(factor):
-    """Return a factor in four characters, as 0.23, or 7e01 for 70: the chart keeps its width."""
+    """Return a factor as 0.23, or as 7e01 for 70 and 2e-3 for 0.002.
+
+    That is four characters, with which the chart keeps its width, between 1e-9 and 1e99.
+    """
     text = f"{factor:.2f}"
-    if len(text) > 4:
-        text = f"{factor:.0e}".replace("e+", "e")
+    if len(text) > 4 or text == "0.00":
+        text = f"{factor:.0e}".replace("e+", "e").replace("e-0", "e-")
     return text
 
 
@@ -219,37 +227,47 @@ def whole(low, high):
                 return number
         except ValueError:
             pass
-        raise argparse.ArgumentTypeError(f"{text!a} is not a whole number from {low} to {high}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
 
     return read
 
 
-def positive(high):
-    """Return a type for argparse: a function from a text to the number above 0 that it is."""
+def positive(text):
+    """Return the number above 0 that a text is, for argparse; inf is one."""
+    try:
+        number = float(text)
+        if number > 0:
+            return number
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
 
-    def read(text):
-        try:
-            number = float(text)
-            if 0 < number <= high:
-                return number
-        except ValueError:
-            pass
-        raise argparse.ArgumentTypeError(f"{text!a} is not a number above 0, at most {high:g}")
 
-    return read
+def finite(text):
+    """Return the finite number above 0 that a text is, for argparse."""
+    number = positive(text)
+    if number == np.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
+    return number
 
 
 def argument_parser(description):
     parser = argparse.ArgumentParser(description=description)
     add = parser.add_argument
-    layers = whole(1, 100)
-    seed = whole(0, 2**32 - 1)
     count = whole(1, 10**9)
-    factor = positive(1e300)
-    limit = positive(np.inf)
     shown = " (default: %(default)s)"  # argparse fills it in
-    add("LAYERS", nargs="?", type=layers, help="hidden layers, 1 to 100; else the script asks")
-    add("--seed", type=seed, default=SEED, help="seed of the initial weights" + shown)
+    add(
+        "LAYERS",
+        nargs="?",
+        type=whole(1, 100),
+        help="hidden layers, 1 to 100; else the script asks",
+    )
+    add(
+        "--seed",
+        type=whole(0, 2**32 - 1),
+        default=SEED,
+        help="seed of the initial weights" + shown,
+    )
     add("--epochs", type=count, default=EPOCHS, help="train for at most this many epochs" + shown)
     add("--every", type=count, default=EVERY, help="print the loss every so many epochs" + shown)
     add(
@@ -263,7 +281,7 @@ def argument_parser(description):
     )
     add(
         "--gain",
-        type=factor,
+        type=finite,
         default=GAIN,
         help="factor of each initial W: try 4; with tanh, 3 explodes" + shown,
     )
@@ -271,13 +289,13 @@ def argument_parser(description):
     add(
         "--learning-rate",
         "--lr",
-        type=factor,
+        type=finite,
         default=LEARNING_RATE,
         help="a step is this times the gradient" + shown,
     )
     add(
         "--max-norm",
-        type=limit,
+        type=positive,
         default=MAX_NORM,
         help="clip longer gradients; inf: do not" + shown,
     )
@@ -302,7 +320,7 @@ def main(hidden_layer, kind, parser):
     pressed = []
 
     def interrupt(signum, frame):
-        os.write(2, b"\n")  # leave the line of the ^C
+        os.write(2, b"\n")  # leave the line of the ^C; no print, as one may be under way
         if not training:  # at the question
             sys.exit(130)
         pressed.append(signum)  # this epoch is the last

@@ -1,8 +1,8 @@
 """Activation functions f, each beside its derivative f'.
 
 Both take h, a Dense layer's value before activation: a number or an array of floats. They are right
-to 1e-12 relative up to |h| = 700 (deriv_tanh 350); soon after, exp and cosh^2 overflow. They use
-cosh because sigmoid(40) is 1.0 in floats, so that f (1 - f) would be 0, not 4e-18.
+to 1e-12 relative up to |h| = 700 (deriv_tanh 350); soon after, exp and cosh^2 overflow. Two of the
+derivatives use cosh: sigmoid(40) is 1.0 in floats, so that f (1 - f) would be 0, not 4e-18.
 """
 
 import numpy as np

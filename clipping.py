@@ -12,7 +12,8 @@ def clip_gradient_norm(grads, max_norm=0.25):
     """Scale grads in place, all by one factor, to a global norm of at most max_norm; return them.
 
     grads is one float64 array or any iterable of such arrays, and the return value a list of them.
-    A max_norm not above 0 is a ValueError, a norm whose square is not finite a FloatingPointError.
+    Numbers below 1e-162 count as 0, as their squares do in floats. No array at all, or a max_norm
+    not above 0, is a ValueError, a norm whose square is not finite a FloatingPointError.
     """
     grads = [grads] if isinstance(grads, np.ndarray) else list(grads)
     max_norm = float(max_norm)

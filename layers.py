@@ -4,10 +4,13 @@ A layer is whatever has the chapter's four methods. Arrays are batch first:
 
     y = forward_prop(x)          x (batch, input_size) -> y (batch, output_size)
     dL/dx = back_prop(dL/dy)     for the last forward_prop; stores dL/dparams, summed over the batch
-    get_params(), get_grads()    the layer's own arrays, from the start and always the same ones:
-                                 they are updated in place
+    get_params()                 its parameters: arrays, the same ones for ever, as training changes
+                                 them in place
+    get_grads()                  dL/dparams: as many arrays, in the same order, each of the shape of
+                                 its parameter; they may be new ones after each back_prop
 
-Its name, output_size and type_name, if it has them, are shown in the summary.
+The last two answer from the start, before any back_prop, and [] is the answer of a layer that has
+nothing to learn or is frozen. Its name, output_size and type_name, if any, show in the summary.
 """
 
 import numpy as np
@@ -16,20 +19,31 @@ import numpy as np
 def glorot_uniform(input_size, output_size, rng):
     """W from U(-a, a), a = sqrt(6 / (input_size + output_size)); b = 0 (Glorot & Bengio 2010)."""
     a = np.sqrt(6 / (input_size + output_size))
-    return rng.uniform(-a, a, (input_size, output_size)), np.zeros(output_size)
+    W = rng.uniform(-a, a, (input_size, output_size))
+    b = np.zeros(output_size)
+    return W, b
 
 
 def he_normal(input_size, output_size, rng):
     """W from N(0, 2 / input_size); b = 0 (He et al. 2015)."""
-    return rng.normal(0, np.sqrt(2 / input_size), (input_size, output_size)), np.zeros(output_size)
+    W = rng.normal(0, np.sqrt(2 / input_size), (input_size, output_size))
+    b = np.zeros(output_size)
+    return W, b
 
 
 def uniform(input_size, output_size, rng):
     """W and b from U[0, 1): no remedy, but what the chapter's own runs begin with."""
-    return rng.random((input_size, output_size)), rng.random(output_size)
+    W = rng.random((input_size, output_size))
+    b = rng.random(output_size)
+    return W, b
 
 
 INITIALIZERS = {"glorot": glorot_uniform, "he": he_normal, "uniform": uniform}
+
+
+def name_of(layer):
+    """Return a layer's name, that of its class where it has none."""
+    return getattr(layer, "name", type(layer).__name__)
 
 
 def check_x(layer, x):
@@ -44,6 +58,22 @@ def check_dy(layer, dy, like_y):
         raise ValueError(f"{layer.name}: back_prop came before any forward_prop")
     if dy.shape != like_y.shape:
         raise ValueError(f"{layer.name}: dL/dy has shape {dy.shape}, but y has {like_y.shape}")
+
+
+def check_grads(layer):
+    """Raise ValueError unless a layer's gradients fit its parameters."""
+    name = name_of(layer)
+    params = layer.get_params()
+    grads = layer.get_grads()
+    if len(grads) != len(params):
+        raise ValueError(f"{name}: {len(params)} parameters, {len(grads)} gradients")
+    for array in [*params, *grads]:
+        if not isinstance(array, np.ndarray):  # -= and *= would leave a plain number as it is
+            raise ValueError(f"{name}: a parameter or gradient is {array!r}, not an array")
+    for param, grad in zip(params, grads):
+        if grad.shape != param.shape:
+            told = f"a parameter has shape {param.shape}, its gradient {grad.shape}"
+            raise ValueError(f"{name}: {told}")
 
 
 class Dense:
@@ -160,19 +190,24 @@ def nested(layer):
 
 
 class Sequential:
-    """Layers one after the other, together a layer: any objects with the four methods."""
+    """Layers one after the other, together a layer: any objects with the four methods.
+
+    ValueError names a layer whose gradients do not fit its parameters, or tells of one that is
+    there twice: its second back_prop would overwrite the gradient of the first.
+    """
 
     def __init__(self, layers, *, name="sequential"):
         self.name = name
         self.layers = tuple(layers)
-        parts = nested(self)  # and the gradients, which tell a layer in a class of the reader's
-        parts += [grad for grad in self.get_grads() if isinstance(grad, np.ndarray)]
-        if len({id(part) for part in parts}) < len(parts):  # its first gradient would be lost
+        for layer in self.layers:
+            check_grads(layer)
+        self.checked = False  # once more after the first back_prop, which may make new gradients
+        parts = nested(self) + self.get_grads()  # two layers of a reader's may have one inside
+        if len({id(part) for part in parts}) < len(parts):
             raise ValueError(f"{name}: a layer appears twice in {self.names()}")
 
     def names(self):
-        """Return the name of each layer, that of its class where it has none."""
-        return [getattr(layer, "name", type(layer).__name__) for layer in self.layers]
+        return [name_of(layer) for layer in self.layers]
 
     def get_params(self):
         return [param for layer in self.layers for param in layer.get_params()]
@@ -188,6 +223,10 @@ class Sequential:
     def back_prop(self, dy):
         for layer in reversed(self.layers):
             dy = layer.back_prop(dy)
+        if not self.checked:
+            for layer in self.layers:
+                check_grads(layer)
+            self.checked = True
         return dy
 
     def summary(self):

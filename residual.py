@@ -19,7 +19,7 @@ class ResidualConnection:
                   +---- 1 ----+                            +------- 1 ------+
 
     With batch_norm, F has a BatchNormalization before each Dense: the path of the 1 stays bare.
-    rng is Dense's, and so are the weights: initializer and gain.
+    rng is as for Dense, and so are the options: initializer and gain.
     """
 
     type_name = "Dense"  # what the chapter's summary prints for it
@@ -34,7 +34,7 @@ class ResidualConnection:
         batch_norm=False,
         name="residual",
         rng=None,
-        **weights,
+        **options,
     ):
         if skip < 1:
             raise ValueError(f"{name}: skip is {skip}, not 1 or more")
@@ -51,7 +51,7 @@ class ResidualConnection:
                     deriv_activate_func,
                     name=name,
                     rng=rng,
-                    **weights,
+                    **options,
                 )
             )
         self.name = name

@@ -7,15 +7,16 @@ from helpers import PLAIN, RESIDUAL, TIMEOUT, command, start
 
 
 def pytest_generate_tests(metafunc):
-    """Repeat what asserts a trained result: see ulp.py. COPIES=51 measures how much room it has."""
-    if "copy" in metafunc.fixturenames:
-        metafunc.parametrize("copy", range(int(os.environ.get("COPIES", "1"))))
+    """Repeat what asserts a trained result, with other roundings: see ulp.py."""
+    if "rounding" in metafunc.fixturenames:
+        roundings = os.environ.get("ROUNDINGS", "0").split("-")  # "0", or "1-50"
+        metafunc.parametrize("rounding", range(int(roundings[0]), int(roundings[-1]) + 1))
 
 
 def pytest_collection_modifyitems(items):
     """Mark what asserts a trained result, and put last what waits for the long runs."""
     for item in items:
-        if {"copy", "long_runs"} & {*item.fixturenames}:
+        if {"rounding", "long_runs"} & {*item.fixturenames}:
             item.add_marker(pytest.mark.trained)
     items.sort(key=lambda item: "long_runs" in item.fixturenames)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from layers import Dense, Sequential
-from XORgatemultihiddenlayers import bar, chart, conclusion, passed_on, signal_error_gradient
+from XORgatemultihiddenlayers import bar, chart, conclusion, signal_error_gradient
 
 # Two samples of mean (1, 0): their signal is sqrt(8), and dL/dy is 1/2 everywhere if y is x.
 X = np.array([[1.0, 2.0], [1.0, -2.0]])
@@ -58,8 +58,6 @@ def test_the_chart_names_where_an_exact_zero_stops_signal_and_error():
     ]:
         network = stack(*factors)
         assert chart(network, 3, "Now", **DATA).splitlines()[-1] == line
-        signal, error = passed_on(*signal_error_gradient(network, **DATA)[:2], 3)
-        assert (signal == 0, error == 0) == ("signal" in line, "error" in line)
 
 
 def test_the_norms_are_right_where_their_squares_are_0():
@@ -77,6 +75,8 @@ def test_the_factors_of_signal_and_error_are_told_in_four_characters():
         (1.0, 3.07, "1.00 of the signal and 3.07 of the error"),
         (9.99, 9.999, "9.99 of the signal and 1e01 of the error"),
         (6e29, 70, "6e29 of the signal and 7e01 of the error"),
+        (0.00501, 0.00499, "0.01 of the signal and 5e-3 of the error"),
+        (0.002, 1e-9, "2e-3 of the signal and 1e-9 of the error"),
     ]:
         signals = [2.0, 5.0, 5.0, 2.0 * signal**3, 7.0]
         errors = [3.0 * error**3, 5.0, 5.0, 3.0, 7.0]

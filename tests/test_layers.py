@@ -179,7 +179,7 @@ def test_shared_layers_stay_shared():
 
 
 def test_a_layer_twice_is_refused_also_where_it_is_nested():
-    class Scale:
+    class Fixed:
         """A layer of a reader's, without parameters; `layers` is a name as others are."""
 
         layers = [3, 3]
@@ -192,9 +192,9 @@ def test_a_layer_twice_is_refused_also_where_it_is_nested():
             self.inner = layer
             self.get_params, self.get_grads = layer.get_params, layer.get_grads
 
-    layer, scale, inner = residual(name="r"), Scale(), dense()
+    layer, fixed, inner = residual(name="r"), Fixed(), dense()
     theirs, empty = Around(inner), Sequential([])
-    Sequential([scale, Scale()])
+    Sequential([fixed, Fixed()])
     for layers in [
         [theirs, inner],
         [theirs, Around(inner)],
@@ -203,13 +203,88 @@ def test_a_layer_twice_is_refused_also_where_it_is_nested():
         [layer, layer.F],
         [layer.F.layers[0], layer],
         [Sequential([layer.F]), layer],
-        [Sequential([scale]), Sequential([Sequential([scale])])],
+        [Sequential([fixed]), Sequential([Sequential([fixed])])],
         [theirs, Sequential([theirs])],
     ]:
         with pytest.raises(ValueError, match="^net: a layer appears twice in .*"):
             Sequential(layers, name="net")
     with pytest.raises(ValueError, match=r"\['r', 'dense', 'r'\]"):
         Sequential([layer, dense(), layer])
+
+
+class Scale:
+    """A layer of a reader's, y = a x, whose gradient is what da(dy, x) returns."""
+
+    def __init__(self, da, a=(2.0, 2.0, 2.0), first_da=(0.0, 0.0, 0.0)):
+        self.da = da
+        self.params = [np.array(a)]
+        self.grads = [np.array(first_da)]
+
+    def get_params(self):
+        return self.params
+
+    def get_grads(self):
+        return self.grads
+
+    def forward_prop(self, x):
+        self.x = x
+        return self.params[0] * x
+
+    def back_prop(self, dy):
+        self.grads = [self.da(dy, self.x)]
+        return self.params[0] * dy
+
+
+def test_gradients_that_do_not_fit_their_parameters_are_told_before_any_update():
+    """Each of them would be broadcast, shifted to another parameter or left out."""
+
+    class Frozen(Dense):
+        def get_grads(self):
+            return []
+
+    def of_each_unit(dy, x):
+        return (dy * x).sum(axis=0)
+
+    frozen = Frozen(3, 3, tanh, deriv_tanh, name="frozen")
+    small = Scale(of_each_unit, a=np.ones((3, 3)))
+    number = Scale(of_each_unit)
+    number.params = [2.0]
+    for layer, told in [
+        (frozen, "frozen: 2 parameters, 0 gradients"),
+        (small, "Scale: a parameter has shape (3, 3), its gradient (3,)"),
+        (number, "Scale: a parameter or gradient is 2.0, not an array"),
+    ]:
+        with pytest.raises(ValueError, match=f"^{re.escape(told)}$"):
+            Sequential([dense(), layer, dense()])
+
+    for da, told in [  # the first gradient fits
+        (lambda dy, x: (dy * x).sum(), r"Scale: a parameter or gradient is .*, not an array"),
+        (lambda dy, x: np.array((dy * x).sum()), r".* has shape \(3,\), its gradient \(\)"),
+        (lambda dy, x: (dy * x).sum(axis=0, keepdims=True), r".* its gradient \(1, 3\)"),
+        (lambda dy, x: (dy * x).sum(axis=1), r".* its gradient \(4,\)"),
+    ]:
+        layer = Scale(da)
+        network = Sequential([dense(), layer])
+        with pytest.raises(ValueError, match=f"^{told}$"):
+            train(network)
+        assert layer.params[0].tolist() == [2, 2, 2]
+
+    layer = Scale(of_each_unit)
+    losses = train(Sequential([dense(), layer]))
+    assert losses[-1] < losses[0] and not (layer.params[0] == 2).any()
+
+
+def test_a_frozen_layer_stays_as_it_is_and_all_others_learn():
+    class Frozen(Dense):
+        get_params = get_grads = lambda self: []
+
+    layers = dense(), Frozen(3, 3, tanh, deriv_tanh, rng=rng()), dense()
+    before = [[layer.W.copy(), layer.b.copy()] for layer in layers]
+    losses = train(Sequential(layers))
+    moved = [not np.array_equal(layer.W, W) for layer, (W, _) in zip(layers, before)]
+    assert losses[-1] < losses[0] and moved == [True, False, True]
+    moved = [not np.array_equal(layer.b, b) for layer, (_, b) in zip(layers, before)]
+    assert moved == [True, False, True]
 
 
 def test_weights_tied_in_two_layers_get_the_update_by_the_sum_of_both_gradients():

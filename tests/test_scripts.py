@@ -142,7 +142,7 @@ def test_what_is_no_number_of_layers_is_told_and_asked_again(capsys):
     answers = ["abc", "2.5", "", "0", "11", "-3", "9" * 5000, "1 0", "nan", "1e0", "0x3", "\xe9"]
     text = printed(PLAIN, "--epochs", "1", typed="\n".join([*answers, " 2\t\n"]))
     assert text == (len(answers) + 1) * PROMPT[PLAIN] + printed(PLAIN, "2", "--epochs", "1")
-    told = [f"{answer!a} is not a whole number from 1 to 10" for answer in answers]
+    told = [f"{answer!r} is not a whole number from 1 to 10" for answer in answers]
     assert capsys.readouterr().err.splitlines() == told
 
 
@@ -166,28 +166,34 @@ def test_an_input_that_ends_is_one_line(script):
 
 
 @pytest.mark.parametrize(
-    ("option", "what", "bad", "good"),
+    ("option", "name", "what", "bad", "good"),
     [
-        ("--seed=", "a whole number from 0 to 4294967295", "-1 4294967296 1.5", "0 4294967295"),
-        ("--epochs=", "a whole number from 1 to 1000000000", "0 1000000001 1e3", "1 1000000000"),
-        ("", "a whole number from 1 to 100", "0 101 2.5 x", "1 100"),
-        ("--skip=", "a whole number from 1 to 2", "0 3 x", "1 2"),
-        ("--every=", "a whole number from 1 to 1000000000", "0 1000000001 x", "1 1000000000"),
-        ("--gain=", "a number above 0, at most 1e+300", "0 -1 nan x inf 1.1e300", "5e-324 1e300"),
-        ("--max-norm=", "a number above 0, at most inf", "0 -1 nan x", ".25 2.5e-1 inf"),
-        ("--learning-rate=", "a number above 0, at most 1e+300", "0 -1 nan x inf", "0.03 1e-1"),
-        ("--lr=", "a number above 0, at most 1e+300", "0 -1 nan x inf", "0.03 1e-1"),
+        ("", "LAYERS", "a whole number from 1 to 100", "0 101 2.5 x", "1 100"),
+        ("--skip=", "skip", "a whole number from 1 to 2", "0 3 x", "1 2"),
+        ("--seed=", "seed", "a whole number from 0 to 4294967295", "-1 4294967296", "0 4294967295"),
+        ("--epochs=", "epochs", "a whole number from 1 to 1000000000", "0 1e3", "1 1000000000"),
+        (
+            "--every=",
+            "every",
+            "a whole number from 1 to 1000000000",
+            "0 1000000001",
+            "1 1000000000",
+        ),
+        ("--max-norm=", "max_norm", "a number above 0", "0 -1 nan x", ".25 2.5e-1 inf"),
+        ("--gain=", "gain", "a number above 0", "0 -1 nan x", "5e-324 1e308"),
+        ("--gain=", "gain", "a finite number", "inf", "1"),
+        ("--learning-rate=", "learning_rate", "a number above 0", "0 -1 nan x", "0.03 1e-1"),
+        ("--lr=", "learning_rate", "a finite number", "inf 1e309", "0.03 1e-1"),
     ],
 )
-def test_a_number_out_of_range_is_told_and_both_ends_are_taken(option, what, bad, good, capsys):
+def test_a_number_out_of_range_is_told_and_others_are_taken(option, name, what, bad, good, capsys):
     for value in bad.split():
         assert run(RESIDUAL, option + value) == (2, "")
         error = capsys.readouterr().err
         assert error.startswith("usage: ") and error.endswith(f": {value!r} is not {what}\n")
     for value in good.split():
-        taken = vars(MAIN[RESIDUAL][2].parse_args([option + value])).values()
-        kind = int if "whole" in what else float
-        assert [kind, float(value)] in [[type(number), number] for number in taken]
+        taken = getattr(MAIN[RESIDUAL][2].parse_args([option + value]), name)
+        assert (type(taken), taken) == (int if "whole" in what else float, float(value))
 
 
 def test_bad_options_get_the_usual_error(capsys):
@@ -201,16 +207,16 @@ def test_bad_options_get_the_usual_error(capsys):
 @each_script
 def test_help_tells_every_option_and_default(script):
     status, text = run(script, "--help")
-    options = "--seed --epochs --every --activation --init --gain --batch-norm --learning-rate --lr"
-    assert all(word in text for word in ["LAYERS", *options.split(), "--max-norm", "--gradients"])
-    entries = " ".join(text.split("-h, --help")[1].split()).split(" --")
-    found = [re.match(r"([\w-]+).*\(default: (.*)\)$", entry) for entry in entries]
     defaults = {
-        "seed": "0", "epochs": "100000", "every": "1000", "activation": "sigmoid", "init": "glorot",
-        "gain": "1.0", "lr": "1.0", "max-norm": "0.25",
-    } | ({"skip": "1"} if script == RESIDUAL else {})  # fmt: skip
-    assert dict(match.groups() for match in found if match) == defaults
-    assert status == 0 and text.isascii() and "None" not in text
+        "LAYERS": None, "seed": 0, "epochs": 100_000, "every": 1000, "activation": "sigmoid",
+        "init": "glorot", "gain": 1.0, "batch_norm": False, "learning_rate": 1.0, "max_norm": 0.25,
+        "gradients": False,
+    } | ({"skip": 1} if script == RESIDUAL else {})  # fmt: skip
+    assert vars(MAIN[script][2].parse_args([])) == defaults
+    for name, default in defaults.items():
+        assert name == "LAYERS" or "--" + name.replace("_", "-") in text
+        assert default in (None, False) or f"(default: {default})" in " ".join(text.split())
+    assert status == 0 and text.isascii() and "None" not in text and "--lr" in text
 
 
 @each_script
@@ -253,17 +259,56 @@ def test_charts_before_and_after(script, options):
     assert without == printed(script, *args)
 
 
+def edited(tmp_path, edits, *args):
+    """Return what the plain script prints with these lines in place of those that begin so."""
+    source = (ROOT / PLAIN).read_text(encoding="utf-8")
+    for begin, new in edits.items():
+        (old,) = re.findall(rf"^{re.escape(begin)}.*\n", source, re.MULTILINE)
+        source = source.replace(old, new + "\n")
+    (tmp_path / PLAIN).write_text(source, encoding="utf-8")
+    words = command(tmp_path / PLAIN, *args)
+    status, text, error = finished(words, env={**ENVIRONMENT, "PYTHONPATH": str(ROOT)})
+    assert (status, error) == (0, "")
+    return text
+
+
+def test_another_loss_is_two_functions_in_one_place(tmp_path):
+    """Cross-entropy: the summed -log of what the network gives to the right answer."""
+    text = edited(
+        tmp_path,
+        {
+            "    return ((y - t) ** 2)": "    return -np.log(np.where(t == 1, y, 1 - y)).sum()",
+            "    return y - t": "    return (y - t) / (y * (1 - y))",
+        },
+        *"2 --epochs 3000 --gradients".split(),
+    )
+    found = losses(text, 3000)
+    y = build_network(dense, 2).forward_prop(X)
+    assert found[1] == pytest.approx(-np.log(np.where(T == 1, y, 1 - y)).sum(), abs=1e-6)
+    assert charts(text)[0][1][-1][2] == pytest.approx(
+        np.linalg.norm((y - T) / (y * (1 - y))), rel=0.05
+    )
+    assert found[3000] < 0.1 and results(text) == pytest.approx([0, 1, 1, 0], abs=0.1)
+
+
+def test_another_gate_is_another_t_and_its_name(tmp_path):
+    gate = {"T =": "T = np.array([[0.0], [0.0], [0.0], [1.0]])", "GATE =": 'GATE = "AND"'}
+    text = edited(tmp_path, gate, *"1 --epochs 3000".split())
+    *_, head, _, first, second, third, last, _ = text.splitlines()
+    assert head == "x0 AND x1 => result"
+    assert re.fullmatch(r"0 AND 0 => 0\.0\d\d\d", first)
+    assert [line[:10] for line in (second, third)] == ["0 AND 1 =>", "1 AND 0 =>"]
+    assert re.fullmatch(r"1 AND 1 => 0\.9\d\d\d", last) and "XOR" not in text
+
+
 def test_another_problem_is_another_x_and_t(tmp_path):
     """Three bits: what else depends on them follows."""
-    source = (ROOT / PLAIN).read_text(encoding="utf-8")
-    lines = re.findall("^[XT] = .*\n", source, re.MULTILINE)
-    assert [line[0] for line in lines] == ["X", "T"]
-    source = source.replace(lines[0], "X = np.array([*np.ndindex(2, 2, 2)], dtype=float)\n")
-    source = source.replace(lines[1], "T = X.sum(axis=1, keepdims=True) % 2\n")
-    (tmp_path / PLAIN).write_text(source, encoding="utf-8")
-    words = command(tmp_path / PLAIN, "2", "--epochs", "2", "--gradients")
-    status, text, error = finished(words, env={**ENVIRONMENT, "PYTHONPATH": str(ROOT)})
-    assert (status, error, [*losses(text, 2)]) == (0, "", [1, 2])
+    problem = {
+        "X =": "X = np.array([*np.ndindex(2, 2, 2)], dtype=float)",
+        "T =": "T = X.sum(axis=1, keepdims=True) % 2",
+    }
+    text = edited(tmp_path, problem, *"2 --epochs 2 --gradients".split())
+    assert [*losses(text, 2)] == [1, 2]
     assert "dense_in (Dense)             (None, 4)                 16\n" in text
     blank, head, rule, *rows, last = text.splitlines()[-12:]
     assert (blank, head, rule, last) == ("", "x0 XOR x1 XOR x2 => result", RULE, RULE)
