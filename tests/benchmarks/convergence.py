@@ -6,15 +6,14 @@ python tests/benchmarks/convergence.py depths    (or remedies, deep, plateau, id
 import argparse
 import functools
 import math
-import multiprocessing
 import statistics
-import sys
 
 import numpy as np
 
-from batch import networks, parsed, train
+from batch import data, networks, parsed, train
 from layers import Dense, Sequential
-from XORgatemultihiddenlayers import passed_on, signal_error_gradient
+from tables import measured, parse_seeds, print_table, run
+from XORgatemultihiddenlayers import T, X, signal_error_gradient
 
 SOLVED = 0.01  # the loss at which a run counts: every result is within 0.15 of its target
 COLUMNS = ["solved", "after", "signal", "error", "slope", "begins at", "fails at", "rises"]
@@ -81,27 +80,35 @@ def courses(cell, seeds, enough):
     """Return four arrays, a number a seed, of training that ends when enough seeds are SOLVED.
 
     The epoch at which it is solved, inf for never; the first and the last loss; and at what share
-    of the epochs until then the loss rises.
+    of the epochs until then, or of all if it never is, the loss rises.
     """
     solved, rises = np.full(len(seeds), math.inf), np.zeros(len(seeds))
     first = before = math.inf
-    for epoch, losses in train(cell, seeds, SOLVED):
+    for epoch, losses, _ in train(cell, seeds, SOLVED):
         first = losses if epoch == 1 else first
         rises += losses > before
         solved[(losses <= SOLVED) & (solved == math.inf)] = epoch
         if np.count_nonzero(solved < math.inf) >= enough:
             break
         before = losses
-    return solved, first, losses, rises / np.minimum(solved, epoch)
+    epochs = parsed(*cell[:2])[2]["epochs"]  # a run that stops earlier rises no more
+    return solved, first, losses, rises / np.minimum(solved, epochs)
 
 
-def factors(network, n):
+def mean_factor(start, end, n):
+    """Return the factor that leads from start to end in n steps: 0 where it ends on its way."""
+    return (end / start) ** (1 / n) if end > 0 else 0.0
+
+
+def factors(network, n, x=X, t=T):
     """Return what a hidden layer passes on of signal and error, and its mean slope f'(h)."""
-    signals, errors, _ = signal_error_gradient(network)
+    signals, errors, _ = signal_error_gradient(network, x=x, t=t)
+    signal_factor = mean_factor(signals[0], signals[-2], n)
+    error_factor = mean_factor(errors[-2], errors[0], n)
     hidden = [getattr(layer, "F", Sequential([layer])).layers for layer in network.layers[1:-1]]
     dense = [layer for layers in hidden for layer in layers if isinstance(layer, Dense)]
-    slopes = [layer.deriv_activate_func(layer.h).mean() for layer in dense]
-    return [*passed_on(signals, errors, n), np.mean(slopes)]
+    slopes = [np.mean(layer.deriv_activate_func(layer.h)) for layer in dense]
+    return signal_factor, error_factor, np.mean(slopes) if slopes else 0.0
 
 
 def entries(cell, seeds, columns):
@@ -113,43 +120,27 @@ def entries(cell, seeds, columns):
     texts = [f"{len(seeds) - len(failed)}/{len(seeds)}"]
     texts += [f"{after:.0f}" if after < math.inf else "-"]
     n = parsed(*cell[:2])[1]
-    found = [factors(network, n) for network in networks(cell, seeds)]
+    x, t, _ = data(cell)
+    found = [factors(network, n, x, t) for network in networks(cell, seeds)]
     texts += [f"{factor:.2f}" for factor in np.median(found, axis=0)]
     texts += [f"{np.median(first):.2f}", f"{np.median(failed):.2f}" if len(failed) else "-"]
     texts += [f"{np.median(rises):.0%}"]
     return [text for name, text in zip(COLUMNS, texts) if name in columns]
 
 
-def measured(columns, lines, seeds):
-    """Return the lines as they are printed; one process a core, the longest cells first."""
-    cells = [cell for _, line in lines for cell in line]
-    cells.sort(key=lambda cell: (cell[0] != "plain", -parsed(*cell[:2])[1]))
-    found = {}
-    with multiprocessing.Pool() as pool:
-        results = pool.imap(functools.partial(entries, seeds=seeds, columns=columns), cells)
-        for cell, result in zip(cells, results):
-            found[cell] = result
-            print(f"\r{len(found)} of {len(cells)} cells", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
-    return [sum((found[cell] for cell in line), labels) for labels, line in lines]
+def cost(cell):
+    """Return a number that is larger where a cell takes longer."""
+    return parsed(*cell[:2])[1] * data(cell)[2]
 
 
-def print_table(heads, lines):
-    for line in [heads, len(heads) * ["---"], *lines]:
-        print("| " + " | ".join(line) + " |")
-
-
-def parse_seeds(parser):
-    """Return what parser reads from the command line, and the seeds that it asks for."""
-    parser.add_argument("--seeds", type=int, default=50, help="how many seeds")
-    parser.add_argument("--first", type=int, default=0, help="the first of them")
-    asked = parser.parse_args()
-    return asked, range(asked.first, asked.first + asked.seeds)
-
-
-if __name__ == "__main__":
+def main():
     parser = argparse.ArgumentParser(description="How often, and how fast, the scripts learn XOR.")
     parser.add_argument("table", choices=TABLES)
     asked, seeds = parse_seeds(parser)
     heads, columns, lines = TABLES[asked.table]
-    print_table(heads, measured(columns, lines, seeds))
+    measure = functools.partial(entries, seeds=seeds, columns=columns)
+    print_table(heads, measured(measure, lines, cost))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -8,7 +8,8 @@ import argparse
 import numpy as np
 
 from batch import networks, train, trained
-from convergence import SOLVED, parse_seeds, print_table
+from convergence import SOLVED
+from tables import parse_seeds, print_table, run
 from XORgatemultihiddenlayers import T, X, signal_error_gradient
 
 STALLED = "plain", "10 --epochs 3000"
@@ -61,7 +62,7 @@ def xor_table(seeds):
 def last_epochs_below(limit, cell, seeds):
     """Return when each seed's loss was below a limit for the last time, and each last loss."""
     epochs = np.zeros(len(seeds))
-    for epoch, losses in train(cell, seeds, SOLVED):
+    for epoch, losses, _ in train(cell, seeds, SOLVED):
         epochs[losses < limit] = epoch
     return epochs, losses
 
@@ -94,10 +95,20 @@ def saturated_after(seeds):
     return line_of(what, epochs[losses > 0.9], "{:.0f}")
 
 
-if __name__ == "__main__":
+def clipping_table(seeds):
+    """Yield the lines of both: the last one takes most of the time."""
+    yield from before_training(seeds)
+    yield saturated_after(seeds)
+
+
+def main():
     _, seeds = parse_seeds(argparse.ArgumentParser(description=__doc__.splitlines()[0]))
     print_table(GRADIENT_HEADS, gradient_table(seeds))
     print()
     print_table(XOR_HEADS, xor_table(seeds))
     print()
-    print_table(CLIPPING_HEADS, [*before_training(seeds), saturated_after(seeds)])
+    print_table(CLIPPING_HEADS, clipping_table(seeds))
+
+
+if __name__ == "__main__":
+    run(main)

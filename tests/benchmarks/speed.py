@@ -17,8 +17,8 @@ import numpy as np
 
 import batch  # first, as it says where the scripts are
 from activations import deriv_sigmoid, sigmoid
-from convergence import print_table
 from layers import Dense, Sequential
+from tables import print_table, run
 from XORgatemultihiddenlayers import LEARNING_RATE, MAX_NORM, T, X, build_network, train
 
 ROUNDS = 40
@@ -116,17 +116,28 @@ def microseconds(losses, epochs):
     return 1e6 * (time.thread_time() - start) / epochs, loss
 
 
-if __name__ == "__main__":
-    cells = {f"{n} {script}": (200, script_losses(script, n)) for script, n in CELLS}
-    for nodes, samples, epochs in WIDE:
-        name = f"4 plain, {nodes} nodes, {samples} samples"
-        cells[name] = epochs, wide_losses(nodes, samples)
-    least = dict.fromkeys(cells, (math.inf, math.inf))
+def measure(cells, least):
+    """Keep in least, {name: [shipped, floor]}, the least of many rounds."""
     for _ in range(ROUNDS):
         for name, (epochs, both) in cells.items():
             costs, losses = zip(*(microseconds(way, epochs) for way in both))
             assert math.isclose(*losses, rel_tol=0.01)  # training magnifies roundings
-            least[name] = np.minimum(least[name], costs)
-    print("Microseconds an epoch, by hidden layers:\n")
-    lines = [[name, f"{a:.1f}", f"{b:.1f}", f"{a / b:.2f}"] for name, (a, b) in least.items()]
-    print_table(HEADS, lines)
+            least[name] = np.minimum(least.get(name, math.inf), costs)
+
+
+def main():
+    cells = {f"{n} {script}": (200, script_losses(script, n)) for script, n in CELLS}
+    for nodes, samples, epochs in WIDE:
+        name = f"4 plain, {nodes} nodes, {samples} samples"
+        cells[name] = epochs, wide_losses(nodes, samples)
+    least = {}
+    try:
+        measure(cells, least)
+    finally:  # also at Ctrl-C
+        print("Microseconds an epoch, by hidden layers:\n")
+        lines = [[name, f"{a:.1f}", f"{b:.1f}", f"{a / b:.2f}"] for name, (a, b) in least.items()]
+        print_table(HEADS, lines)
+
+
+if __name__ == "__main__":
+    run(main)
