@@ -1,7 +1,11 @@
 """The benchmarks: their batched networks beside the shipped ones, and their README."""
 
+import os
 import re
+import signal
+import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,6 +14,9 @@ import batch
 import convergence
 import reasons
 import speed
+import tables
+from clipping import clip_gradient_norm
+from helpers import TIMEOUT, start
 from XORgatemultihiddenlayers import train
 
 SEEDS, GOAL = range(4), 0.1
@@ -38,17 +45,21 @@ def shipped_losses(network, training):
         yield np.inf
 
 
-def agree(cell, networks):
-    """Compare the batch's losses with those of the networks; a seed that stopped keeps its loss."""
-    _, _, training, _ = batch.parsed(*cell[:2])
+def agree(cell, expected):
+    """Compare the batch's losses with these, a list a seed; a seed that stops keeps its loss."""
     found = [losses for _, losses, _ in batch.train(cell, SEEDS, GOAL)]
-    expected = [list(shipped_losses(network, training)) for network in networks]
     longest = max(map(len, expected))
     assert len(found) <= longest  # shorter where an update changes nothing
     found += (longest - len(found)) * found[-1:]
     for losses, shipped in zip(np.transpose(found), expected, strict=True):
         shipped += (longest - len(shipped)) * shipped[-1:]
         np.testing.assert_allclose(losses, shipped, rtol=0, atol=1e-9)
+
+
+def scripts(cell):
+    """Return the losses of the script's networks, a list a seed."""
+    _, _, training, _ = batch.parsed(*cell[:2])
+    return [list(shipped_losses(network, training)) for network in batch.networks(cell, SEEDS)]
 
 
 @pytest.mark.parametrize(
@@ -64,15 +75,85 @@ def agree(cell, networks):
 )
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_the_batch_has_the_losses_of_the_scripts(cell):
-    agree(cell, batch.networks(cell, SEEDS))
+    agree(cell, scripts(cell))
 
 
 def test_the_batch_has_the_losses_of_connections_that_are_changed():
     line = "10 --epochs 100 --learning-rate 0.5"
-    agree(("residual", line, ("a", 0)), batch.networks(("plain", line), SEEDS))
+    agree(("residual", line, ("a", 0)), scripts(("plain", line)))
     half = "residual", line, ("a", 0.5)
-    agree(half, batch.networks(half, SEEDS))
-    agree(("residual", line, ("a", 1)), batch.networks(("residual", line), SEEDS))
+    agree(half, scripts(half))
+    agree(("residual", line, ("a", 1)), scripts(("residual", line)))
+
+
+def changed_losses(cell, network):
+    """Yield the losses of the scripts' layers, when they learn as the changes of a cell say."""
+    x, t, _ = batch.data(cell)
+    changed = batch.changes(cell)
+    training = batch.parsed(*cell[:2])[2]
+    dense_out = network.layers[-1]
+    learning = network.layers
+    if changed.get("frozen") == "hidden":
+        learning = [network.layers[0], dense_out]
+    for epoch in range(1, training["epochs"] + 1):
+        error = network.forward_prop(x) - t
+        loss = (error**2).sum() / 2
+        yield loss
+        if loss <= GOAL:
+            return
+        network.back_prop(error)
+        max_norm = training["max_norm"]
+        if changed.get("clipped") == "first step" and epoch > 1:
+            max_norm = np.inf
+        clipped = [dense_out] if changed.get("clipped") == "dense_out" else learning
+        clip_gradient_norm([grad for layer in clipped for grad in layer.get_grads()], max_norm)
+        for layer in learning:
+            rate = changed.get("dense_out" if layer is dense_out else "others", 1)
+            for param, grad in zip(layer.get_params(), layer.get_grads()):
+                param -= training["learning_rate"] * rate * grad
+
+
+TANH = "6 --epochs 60 --activation tanh --gain 3"
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        ("plain", "10 --epochs 30", ("f", "4 sigmoid(h) - 2")),
+        ("plain", "10 --epochs 60", ("f", "2.4 sigmoid(h) - 0.7"), ("dense_in gain", 4)),
+        ("plain", "10 --epochs 60 --init he", ("f", "max(h, 0.3 h)")),
+        ("plain", "10 --epochs 60 --init he", ("f", "max(h, 0.01 h)")),
+        ("plain", "2 --epochs 60", ("T", "x0")),
+        ("plain", TANH, ("X", "2 X - 1")),
+        ("plain", TANH, ("nodes", 9), ("X", "2 X - 1")),
+        ("plain", TANH, ("clipped", "first step")),
+        *(
+            ("plain", "4 --epochs 20 --batch-norm", ("divides", way))
+            for way in ("both", "forward", "backward", "neither")
+        ),
+        ("residual", "10 --epochs 60 --activation tanh", ("forward", 0.0)),
+        ("residual", "10 --epochs 60 --activation tanh", ("backward", 0.0)),
+        ("residual", "10 --epochs 60", ("shift", -0.5)),
+        ("residual", "10 --epochs 60", ("hidden", "none")),
+        ("residual", "10 --epochs 60", ("frozen", "hidden")),
+        ("residual", "10 --epochs 60", ("clipped", "dense_out")),
+        ("residual", "10 --epochs 60", ("dense_out", 0.01), ("others", 0.5)),
+    ],
+    ids=str,
+)
+def test_the_batch_has_the_losses_of_the_scripts_layers_with_a_cause_taken_away(cell):
+    agree(cell, [list(changed_losses(cell, network)) for network in batch.networks(cell, SEEDS)])
+
+
+def test_a_norm_that_divides_on_both_ways_is_the_scripts_own():
+    line = "4 --epochs 20 --batch-norm"
+    agree(("plain", line, ("divides", "both")), scripts(("plain", line)))
+
+
+def test_a_run_stops_where_an_update_changes_nothing():
+    saturated = "plain", "10 --activation tanh --gain 3 --max-norm inf --epochs 100000"
+    *_, (epoch, losses, _) = batch.train(saturated, range(1))
+    assert epoch < 1000 and losses == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("table", convergence.TABLES)
@@ -156,6 +237,33 @@ def test_the_readme_has_the_table_of_clipping():
     heads, lines = lines_of("clipping")
     assert heads == reasons.CLIPPING_HEADS
     assert lines[:2] == reasons.before_training(range(50)) and len(lines) == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there, Ctrl-C is sent in another way")
+@pytest.mark.parametrize(
+    "words",
+    ["convergence.py depths", "reasons.py", "causes.py causes", "causes.py rules", "speed.py"],
+)
+def test_ctrl_c_ends_a_benchmark_with_the_lines_so_far(words):
+    command = [sys.executable, *f"tests/benchmarks/{words}".split()]
+    with start(command, start_new_session=True) as process:  # a group, as at a terminal
+        assert process.stdout.readline()  # it has begun
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 130 and not err.strip()
+    assert all(line.startswith("|") for line in out.splitlines() if line)
+
+
+def test_ctrl_c_leaves_no_finished_line_out():
+    def interrupted(timeout=None):
+        raise KeyboardInterrupt
+
+    there = mock.Mock(ready=lambda: True, get=lambda: ["50/50"])
+    waited_for = mock.Mock(ready=lambda: False, get=interrupted)
+    lines = tables.finished([(["a"], [waited_for]), (["b"], [there])])
+    assert next(lines) == ["b", "50/50"]
+    with pytest.raises(KeyboardInterrupt):
+        next(lines)
 
 
 @pytest.mark.parametrize("losses", [speed.script_losses("residual", 3), speed.wide_losses(32, 64)])

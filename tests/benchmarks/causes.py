@@ -1,13 +1,28 @@
 """Each reason of the project with its cause taken away: does what it explains go away with it?
 
-python tests/benchmarks/causes.py causes
+python tests/benchmarks/causes.py causes    (or gain, dead, samples, step, zigzag, rules)
 """
 
 import argparse
 import functools
 
-from convergence import cost, entries
-from tables import measured, parse_seeds, print_table, run
+import numpy as np
+
+from batch import data, networks, parsed, train, trained
+from convergence import SOLVED, cost, entries, factors, mean_factor
+from layers import Dense
+from reasons import factors_of_gradients, line_of
+from residual import ResidualConnection
+from tables import measured, parse_seeds, print_table, run, workers
+from XORgatemultihiddenlayers import (
+    LOSS_GOAL,
+    MAX_NORM,
+    T,
+    X,
+    build_network,
+    signal_error_gradient,
+)
+from XORgatemultihiddenlayers import train as train_script
 
 COLUMNS = ["solved", "after", "signal", "error", "begins at", "fails at", "rises"]
 STEEP, HALF = ("f", "4 sigmoid(h) - 2"), ("f", "2.4 sigmoid(h) - 0.7")
@@ -76,14 +91,312 @@ def causes(seeds):
     return ["changed", *COLUMNS], measured(measure, lines, cost)
 
 
-TABLES = {"causes": causes}
+# ---- Gain 4: half passes on, and more is XOR ----
+
+
+def gain(seeds):
+    """Return the table of what a hidden layer passes on, and of the XOR that reaches dense_out."""
+    heads = ["changed", "signal", "error", "slope", "XOR in the signal at dense_out"]
+    return heads, gain_lines(seeds)
+
+
+def gain_lines(seeds):
+    for what, cell in [
+        ("plain", ("plain", "10")),
+        ("gain 4", ("plain", "10 --gain 4")),
+        ("gain 4 of dense_in alone", ("plain", "10", XOR_ALONE)),
+        ("f(h) = 2.4 sigmoid(h) - 0.7", ("plain", "10", HALF)),
+        ("f(h) = 2.4 sigmoid(h) - 0.7, gain 4 of dense_in", ("plain", "10", HALF, XOR_ALONE)),
+    ]:
+        found = networks(cell, seeds)
+        passed = np.median([factors(network, 10) for network in found], axis=0)
+        shares = [factors_of_gradients(network)[-1][1] for network in found]
+        yield [what, *(f"{factor:.2f}" for factor in passed), f"{np.median(shares):.2f}"]
+
+
+# ---- ReLU: which runs fail ----
+
+
+def dead(seeds):
+    """Return the table of the runs with ReLU that fail: is a layer dead, and since when?
+
+    A layer is dead where its signal is exactly 0: it gives the same for all samples.
+    """
+    return ["a layer is dead", "failing runs", "end at a loss of"], dead_lines(seeds)
+
+
+def has_dead_layer(network):
+    """Return whether the signal ends before dense_out."""
+    signals, _, _ = signal_error_gradient(network)
+    return min(signals[:-1]) == 0
+
+
+def dead_lines(seeds):
+    cell = "plain", RELU
+    at_start = [has_dead_layer(network) for network in networks(cell, seeds)]
+    lines = {"at the start": [], "only later": [], "never": []}
+    for network, was_dead in zip(trained(cell, seeds), at_start):
+        loss = ((network.forward_prop(X) - T) ** 2).sum() / 2
+        if loss > SOLVED:
+            is_dead = has_dead_layer(network)
+            when = "at the start" if was_dead else "only later" if is_dead else "never"
+            lines[when].append(f"{loss:.2f}")
+    for when, losses in lines.items():
+        counts = {loss: losses.count(loss) for loss in sorted(losses)}
+        yield [when, f"{len(losses)}", ", ".join(f"{n} at {loss}" for loss, n in counts.items())]
+
+
+# ---- What explodes is one sample ----
+
+SAMPLE_HEADS = [
+    *("10 hidden layers", "X", "0 XOR 0", "0 XOR 1", "1 XOR 0", "1 XOR 1"),
+    *("slope for the last three", "share of 0 XOR 0", "least share", "only 0 XOR 0 grows"),
+]
+STACKS = [
+    *((f"tanh, gain {g}", ("plain", f"10 --activation tanh --gain {g}")) for g in (1, 2, 3, 4)),
+    *((f"tanh, gain 3, {n} nodes", ("plain", TANH, ("nodes", n))) for n in (16, 64, 256)),
+    ("skip 2, tanh, he", ("residual", "10 --skip 2 --activation tanh --init he")),
+    ("plain", ("plain", "10")),
+    ("gain 4", ("plain", "10 --gain 4")),
+    ("residual", ("residual", "10")),
+    ("batch norm", ("plain", "10 --batch-norm")),
+]
+
+
+def samples(seeds):
+    """Return the table of the error's factor a layer for each sample by itself, before training.
+
+    The slope is the mean f'(h) of the hidden layers, the share that of 0 XOR 0 in the square of
+    dense_in's error. The last column counts the seeds with its factor above 1 and the others below.
+    """
+    return SAMPLE_HEADS, sample_lines(seeds)
+
+
+def errors_of_samples(network, x, t):
+    """Return |dL/dy| at the output of each layer, (layers, samples)."""
+    dy = network.forward_prop(x) - t
+    found = []
+    for layer in reversed(network.layers):
+        found.insert(0, np.linalg.norm(dy, axis=1))
+        dy = layer.back_prop(dy)
+    return np.array(found)
+
+
+def dense_layers(network):
+    """Return all Dense layers of a network, those in residual connections, too."""
+    found = []
+    for layer in network.layers:
+        if isinstance(layer, ResidualConnection):
+            found += dense_layers(layer.F)
+        elif isinstance(layer, Dense):
+            found.append(layer)
+    return found
+
+
+def sample_lines(seeds):
+    for what, cell in STACKS:
+        for signs in ("X", "2 X - 1"):
+            changed = (*cell, ("X", signs))
+            x, t, _ = data(changed)
+            lines = []
+            for network in networks(changed, seeds):
+                errors = errors_of_samples(network, x, t)
+                passed = [mean_factor(*error, 10) for error in errors[[-2, 0]].T]
+                hidden = dense_layers(network)[1:-1]
+                slope = np.mean([layer.deriv_activate_func(layer.h[1:]) for layer in hidden])
+                share = errors[0, 0] ** 2 / (errors[0] ** 2).sum()
+                lines.append([*passed, slope, share])
+            lines = np.array(lines)
+            shares = lines[:, 5]
+            texts = [f"{median:.2f}" for median in np.median(lines[:, :5], axis=0)]
+            texts += [f"{np.median(shares):.4f}", f"{shares.min():.4f}"]
+            alone = (lines[:, 0] > 1) & (lines[:, 1:4] < 1).all(axis=1)
+            yield [what, signs, *texts, f"{alone.sum()}/{len(seeds)}"]
+
+
+# ---- One clipped step ends it ----
+
+STEP_HEADS = ["tanh, gain 3", "seeds", "gradient", "factor of the error", "signal of dense_in"]
+STEP_HEADS += ["h of dense_in"]
+
+
+def step(seeds):
+    """Return the table of what a step changes; of the first seed, and of the median.
+
+    h is the mean of |h|.
+    """
+    return STEP_HEADS, step_lines(seeds)
+
+
+def step_lines(seeds):
+    for what, found in [
+        ("before training", networks(("plain", TANH), seeds)),
+        ("after 1 step", trained(("plain", f"{TANH} --epochs 1"), seeds)),
+        ("after 50 steps", trained(("plain", f"{TANH} --epochs 50"), seeds)),
+        ("after 1 step, not clipped", trained(("plain", f"{TANH} --epochs 1 {UNCLIPPED}"), seeds)),
+    ]:
+        numbers = []
+        for network in found:
+            signals, errors, gradients = signal_error_gradient(network)
+            error_factor = mean_factor(errors[-2], errors[0], 10)
+            size = np.abs(network.layers[0].h).mean()
+            numbers.append([np.linalg.norm(gradients), error_factor, signals[0], size])
+        for whose, line in [(f"{seeds[0]}", numbers[0]), ("median", np.median(numbers, axis=0))]:
+            gradient, error_factor, signal, size = line
+            sizes = [f"{signal:.1e}", f"{size:.1e}"]
+            yield [what, whose, f"{gradient:.1e}", f"{error_factor:.2f}", *sizes]
+
+
+# ---- The zigzag ends with the last clipped step ----
+
+ZIGZAG_HEADS = ["residual", "seeds", "least", "lower quarter", "median", "upper quarter", "most"]
+
+
+def zigzag(seeds):
+    """Return the table of the last epochs of what is named, in runs down to a loss of 1e-5."""
+    return ZIGZAG_HEADS, zigzag_lines(seeds)
+
+
+def zigzag_lines(seeds):
+    rise, clipped = np.zeros((2, len(seeds)))
+    solved = np.full(len(seeds), np.inf)
+    before = np.full(len(seeds), np.inf)
+    for epoch, losses, norms in train(("residual", "10"), seeds):
+        running = before > LOSS_GOAL  # the others keep their losses and norms
+        rise[running & (losses > before)] = epoch
+        clipped[running & (norms > MAX_NORM)] = epoch
+        solved[(losses <= SOLVED) & (solved == np.inf)] = epoch
+        before = losses
+    learned = before <= LOSS_GOAL
+    for what, epochs in [
+        ("last epoch with a higher loss than the one before", rise),
+        (f"last epoch with a gradient longer than {MAX_NORM}", clipped),
+        ("the second minus the first", clipped - rise),
+        (f"first epoch with a loss of {SOLVED}", solved),
+        ("that minus the last epoch with a higher loss", solved - rise),
+    ]:
+        yield line_of(what, epochs[learned], "{:.0f}")
+
+
+# ---- A layer learns where signal and error meet: tried as a prediction ----
+
+BINS = [1e-7, 1e-5, 1e-3, 0.1, 1.0]
+STACKS_A_SEED = 6
+RULE_HEADS = ["largest product in a layer", "signal x error x slope: plain", "residual"]
+RULE_HEADS += ["signal x error: plain", "residual"]
+
+
+def rules(seeds):
+    """Return the table of how many random stacks learn, by what meets in a layer before training.
+
+    The stacks are six a seed, all drawn from one Generator, with the first seed.
+
+    signal x error x slope: of each Dense layer, also of those inside a residual connection, the
+    signal that arrives, |dL/dy| at its output, and the mean of its f'(h).
+    signal x error: as in the chart, the signal of the row above (dense_in's is that of X, 1.4) and
+    the error of the row.
+    """
+    rng = np.random.default_rng(seeds[0])
+    stacks = [random_stack(rng) for _ in range(STACKS_A_SEED * len(seeds))]
+    return RULE_HEADS, rule_lines(stacks)
+
+
+def random_stack(rng):
+    """Return a random cell."""
+    script = rng.choice(["plain", "residual"])
+    n = rng.integers(2, 11)
+    activation = rng.choice(["sigmoid", "tanh", "relu"])
+    init = rng.choice(["glorot", "he"])
+    norm = rng.choice(["", "--batch-norm"])
+    skip = f"--skip {rng.integers(1, 3)}" if script == "residual" else ""
+    gain, seed = rng.uniform(0.5, 4), rng.integers(2**32)
+    line = f"{n} --activation {activation} --init {init} --gain {gain:.2f} --seed {seed}"
+    return str(script), f"{line} {norm} {skip} --epochs 20000"
+
+
+def keep_error(layer):
+    """Let a layer keep dL/dy as layer.dy."""
+    back_prop = layer.back_prop
+
+    def keeping(dy):
+        layer.dy = dy
+        return back_prop(dy)
+
+    layer.back_prop = keeping
+
+
+def products(network):
+    """Return the largest signal x error x slope, and the largest signal x error of the chart."""
+    dense = dense_layers(network)
+    for layer in dense:
+        keep_error(layer)
+    signals, errors, _ = signal_error_gradient(network)
+    met = []
+    for layer in dense:
+        signal = np.linalg.norm(layer.x - layer.x.mean(axis=0))
+        slope = np.mean(layer.deriv_activate_func(layer.h))
+        met.append(signal * np.linalg.norm(layer.dy) * slope)
+    arriving = [np.linalg.norm(X - X.mean(axis=0)), *signals[:-1]]
+    return max(met), max(signal * error for signal, error in zip(arriving, errors))
+
+
+@np.errstate(all="ignore")  # in a process of its own
+def outcome(cell):
+    """Return the script of a stack, the products of its layers, and whether it learns."""
+    hidden_layer, n, training, options = parsed(*cell)
+    met, charted = products(build_network(hidden_layer, n, **options))
+    network = build_network(hidden_layer, n, **options)
+    try:
+        for _, loss in train_script(network, **training):
+            if loss <= SOLVED:
+                return cell[0], met, charted, True
+    except FloatingPointError:
+        pass
+    return cell[0], met, charted, False
+
+
+def rule_lines(stacks):
+    outcomes = []
+    try:
+        with workers() as pool:
+            for found in pool.imap_unordered(outcome, stacks):
+                outcomes.append(found)
+    except KeyboardInterrupt:
+        yield from by_product(outcomes)
+        raise
+    yield from by_product(outcomes)
+
+
+def by_product(outcomes):
+    """Yield a line a range of products: learned/tried."""
+    for low, high in zip([0.0, *BINS], [*BINS, np.inf]):
+        line = [f"{low:g} to {high:g}"]
+        for which in (1, 2):
+            for script in ("plain", "residual"):
+                those = [found for found in outcomes if found[0] == script]
+                learned = [found[3] for found in those if low <= found[which] < high]
+                line.append(f"{sum(learned)}/{len(learned)}")
+        yield line
+
+
+# A table is a function of the seeds that returns its heads and its lines.
+TABLES = {
+    "causes": causes,
+    "gain": gain,
+    "dead": dead,
+    "samples": samples,
+    "step": step,
+    "zigzag": zigzag,
+    "rules": rules,
+}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("table", choices=TABLES)
     asked, seeds = parse_seeds(parser)
-    print_table(*TABLES[asked.table](seeds))
+    with np.errstate(all="ignore"):  # what is not clipped may overflow
+        print_table(*TABLES[asked.table](seeds))
 
 
 if __name__ == "__main__":

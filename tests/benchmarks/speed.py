@@ -130,11 +130,11 @@ def main():
     for nodes, samples, epochs in WIDE:
         name = f"4 plain, {nodes} nodes, {samples} samples"
         cells[name] = epochs, wide_losses(nodes, samples)
+    print("Microseconds an epoch, by hidden layers:\n", flush=True)
     least = {}
     try:
         measure(cells, least)
     finally:  # also at Ctrl-C
-        print("Microseconds an epoch, by hidden layers:\n")
         lines = [[name, f"{a:.1f}", f"{b:.1f}", f"{a / b:.2f}"] for name, (a, b) in least.items()]
         print_table(HEADS, lines)
 

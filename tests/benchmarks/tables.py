@@ -1,8 +1,11 @@
 """What all benchmarks share: their seeds, their tables, and how Ctrl-C ends them."""
 
+import contextlib
 import multiprocessing
 import signal
 import sys
+
+IGNORED = signal.SIGINT, signal.SIG_IGN
 
 
 def parse_seeds(parser):
@@ -25,33 +28,44 @@ def print_line(entries):
     print("| " + " | ".join(entries) + " |", flush=True)
 
 
-def measured(function, lines, cost):
-    """Yield each line: its labels, then the entries, function(cell), of each of its cells.
+@contextlib.contextmanager
+def workers():
+    """Return a pool of one process a core; all of them leave Ctrl-C to the process that prints."""
+    pressed = []  # while they start, and inherit this
+    before = signal.signal(signal.SIGINT, lambda signum, frame: pressed.append(signum))
+    pool = multiprocessing.Pool(initializer=signal.signal, initargs=IGNORED)
+    signal.signal(signal.SIGINT, before)
+    with pool:
+        if pressed:
+            raise KeyboardInterrupt
+        yield pool
 
-    There is one process a core, and the cells of the highest cost are the first to begin. Ctrl-C
-    still yields all lines whose cells are finished.
+
+def measured(function, lines, cost):
+    """Yield each line: its labels, then function(cell) of each of its cells.
+
+    The cells of the highest cost are the first to begin.
     """
     cells = [cell for _, line in lines for cell in line]
     cells.sort(key=cost, reverse=True)
-    with multiprocessing.Pool(initializer=ignore_interrupts) as pool:
+    with workers() as pool:
         results = {cell: pool.apply_async(function, [cell]) for cell in cells}
-        waiting = list(lines)
-        try:
-            while waiting:
-                labels, line = waiting[0]
-                found = [results[cell].get() for cell in line]
-                waiting.pop(0)
-                yield sum(found, labels)
-        except KeyboardInterrupt:
-            for labels, line in waiting:
-                if all(results[cell].ready() for cell in line):
-                    yield sum((results[cell].get() for cell in line), labels)
-            raise
+        yield from finished([(labels, [results[cell] for cell in line]) for labels, line in lines])
 
 
-def ignore_interrupts():
-    """Leave Ctrl-C to the process that prints."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def finished(waiting):
+    """Yield each line when its results are there; at Ctrl-C, all lines whose results are there."""
+    try:
+        while waiting:
+            labels, results = waiting[0]
+            line = sum((result.get() for result in results), labels)
+            waiting = waiting[1:]
+            yield line
+    except KeyboardInterrupt:
+        for labels, results in waiting:
+            if all(result.ready() for result in results):
+                yield sum((result.get() for result in results), labels)
+        raise
 
 
 def run(main):
