@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 import batch
+import causes
 import convergence
 import reasons
 import speed
 import tables
 from clipping import clip_gradient_norm
 from helpers import TIMEOUT, start
-from XORgatemultihiddenlayers import train
+from XORgatemultihiddenlayers import signal_error_gradient, train
 
 SEEDS, GOAL = range(4), 0.1
 README = (Path(__file__).parent / "benchmarks" / "README.md").read_text(encoding="utf-8")
@@ -25,11 +26,11 @@ PAGE = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 def lines_of(section):
-    """Return the heads and the lines of a section's table, without the seeds 50 to 99."""
+    """Return the heads and the lines of a section's table, without those of other seeds."""
     text = README.split(f"\n## {section}\n")[1].split("\n## ")[0]
     lines = [line for line in text.splitlines() if line.startswith("|")]
     entries = [line.strip("| ").split(" | ") for line in lines]
-    kept = [i for i, head in enumerate(entries[0]) if head != "seeds 50 to 99"]
+    kept = [i for i, head in enumerate(entries[0]) if not re.match("seeds .* to ", head)]
     heads, _, *lines = [[line[i] for i in kept] for line in entries]
     return heads, lines
 
@@ -162,6 +163,63 @@ def test_the_readme_shows_each_table(table):
     assert heads == expected
     for line, (labels, _) in zip(lines, labelled, strict=True):
         assert line[: len(labels)] == labels and len(line) == len(heads)
+
+
+def test_the_readme_shows_the_causes_taken_away():
+    heads, lines = lines_of("causes")
+    assert heads == ["changed", *causes.COLUMNS]
+    assert [line[0] for line in lines] == [what for what, _ in causes.CAUSES]
+    assert all(len(line) == len(heads) for line in lines)
+
+
+def cheap(line):
+    """Return whether a line takes no training to speak of: only a wide network takes long."""
+    return line[0] != "after 50 steps" and "nodes" not in line[0]
+
+
+@pytest.mark.parametrize("table", ["gain", "step", "samples"])
+def test_the_readme_has_what_is_measured_before_training(table, monkeypatch):
+    monkeypatch.setattr(causes, "STACKS", [stack for stack in causes.STACKS if cheap(stack)])
+    heads, lines = lines_of(table)
+    with np.errstate(all="ignore"):
+        expected, found = causes.TABLES[table](range(50))
+        assert heads == expected
+        assert [*filter(cheap, found)] == [*filter(cheap, lines)]
+
+
+@pytest.mark.parametrize(
+    ("table", "heads", "first"),
+    [
+        ("dead", ["a layer is dead", "failing runs", "end at a loss of"], "at the start"),
+        ("zigzag", causes.ZIGZAG_HEADS, "last epoch with a higher loss than the one before"),
+        ("rules", causes.RULE_HEADS, "0 to 1e-07"),
+    ],
+)
+def test_the_readme_has_the_heads_of_what_takes_longer(table, heads, first):
+    found, lines = lines_of(table)
+    assert found == heads and lines[0][0] == first
+    assert all(len(line) == len(heads) for line in lines)
+
+
+def test_the_random_stacks_are_counted_by_what_meets_in_a_layer():
+    outcomes = [
+        ("plain", 1e-8, 1e-4, False),
+        ("plain", 0.5, 2.0, True),
+        ("residual", 5.0, 5.0, True),
+    ]
+    lines = [*causes.by_product(outcomes)]
+    assert lines[0] == ["0 to 1e-07", "0/1", "0/0", "0/0", "0/0"]
+    assert lines[2] == ["1e-05 to 0.001", "0/0", "0/0", "0/1", "0/0"]
+    assert lines[-1] == ["1 to inf", "0/0", "1/1", "1/1", "1/1"]
+
+
+def test_the_products_of_a_plain_stack_are_those_of_its_chart_but_for_the_slope():
+    [network] = batch.networks(("plain", "3"), [0])
+    signals, errors, _ = signal_error_gradient(network)
+    met, charted = causes.products(network)
+    slope = network.layers[-1].deriv_activate_func(network.layers[-1].h).mean()
+    assert charted == pytest.approx(max(s * e for s, e in zip([2**0.5, *signals], errors)))
+    assert met == pytest.approx(charted * slope, rel=0.2)
 
 
 def cell(*entries):

@@ -8,7 +8,7 @@ import functools
 
 import numpy as np
 
-from batch import data, networks, parsed, train, trained
+from batch import data, networks, train, trained
 from convergence import SOLVED, cost, entries, factors, mean_factor
 from layers import Dense
 from reasons import factors_of_gradients, line_of
@@ -19,10 +19,8 @@ from XORgatemultihiddenlayers import (
     MAX_NORM,
     T,
     X,
-    build_network,
     signal_error_gradient,
 )
-from XORgatemultihiddenlayers import train as train_script
 
 COLUMNS = ["solved", "after", "signal", "error", "begins at", "fails at", "rises"]
 STEEP, HALF = ("f", "4 sigmoid(h) - 2"), ("f", "2.4 sigmoid(h) - 0.7")
@@ -302,16 +300,15 @@ def rules(seeds):
 
 
 def random_stack(rng):
-    """Return a random cell."""
+    """Return a random cell, and the seed of its weights."""
     script = rng.choice(["plain", "residual"])
     n = rng.integers(2, 11)
     activation = rng.choice(["sigmoid", "tanh", "relu"])
     init = rng.choice(["glorot", "he"])
     norm = rng.choice(["", "--batch-norm"])
     skip = f"--skip {rng.integers(1, 3)}" if script == "residual" else ""
-    gain, seed = rng.uniform(0.5, 4), rng.integers(2**32)
-    line = f"{n} --activation {activation} --init {init} --gain {gain:.2f} --seed {seed}"
-    return str(script), f"{line} {norm} {skip} --epochs 20000"
+    line = f"{n} --activation {activation} --init {init} --gain {rng.uniform(0.5, 4):.2f}"
+    return (str(script), f"{line} {norm} {skip} --epochs 20000"), int(rng.integers(2**32))
 
 
 def keep_error(layer):
@@ -341,18 +338,14 @@ def products(network):
 
 
 @np.errstate(all="ignore")  # in a process of its own
-def outcome(cell):
+def outcome(stack):
     """Return the script of a stack, the products of its layers, and whether it learns."""
-    hidden_layer, n, training, options = parsed(*cell)
-    met, charted = products(build_network(hidden_layer, n, **options))
-    network = build_network(hidden_layer, n, **options)
-    try:
-        for _, loss in train_script(network, **training):
-            if loss <= SOLVED:
-                return cell[0], met, charted, True
-    except FloatingPointError:
+    cell, seed = stack
+    [network] = networks(cell, [seed])
+    met, charted = products(network)
+    for _, losses, _ in train(cell, [seed], SOLVED):
         pass
-    return cell[0], met, charted, False
+    return cell[0], met, charted, losses[0] <= SOLVED
 
 
 def rule_lines(stacks):

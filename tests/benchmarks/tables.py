@@ -70,6 +70,7 @@ def finished(waiting):
 
 def run(main):
     """Run a benchmark: Ctrl-C ends it after what it has measured, with exit status 130."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` has it ignored
     try:
         main()
     except KeyboardInterrupt:
