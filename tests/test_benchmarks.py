@@ -203,20 +203,22 @@ def test_the_readme_has_the_heads_of_what_takes_longer(table, heads, first):
 
 def test_the_random_stacks_are_counted_by_what_meets_in_a_layer():
     outcomes = [
-        ("plain", 1e-8, 1e-4, False),
-        ("plain", 0.5, 2.0, True),
-        ("residual", 5.0, 5.0, True),
+        ("plain", "relu", (1e-8, 1e-4, 1e-4), False),
+        ("plain", "tanh", (0.5, 2.0, 1.0), True),
+        ("residual", "sigmoid", (5.0, 5.0, 0.1), True),
     ]
     lines = [*causes.by_product(outcomes)]
-    assert lines[0] == ["0 to 1e-07", "0/1", "0/0", "0/0", "0/0"]
-    assert lines[2] == ["1e-05 to 0.001", "0/0", "0/0", "0/1", "0/0"]
-    assert lines[-1] == ["1 to inf", "0/0", "1/1", "1/1", "1/1"]
+    none = "0/0"
+    assert lines[0][1:] == ["0/1", none, none, none, none, none, none, none]
+    assert lines[2][1:] == [none, none, none, none, "0/1", none, "0/1", none]
+    assert lines[4][1:] == ["1/1", none, "1/1", none, none, none, none, "1/1"]
+    assert lines[5][1:] == [none, "1/1", none, "1/1", "1/1", "1/1", "1/1", none]
 
 
 def test_the_products_of_a_plain_stack_are_those_of_its_chart_but_for_the_slope():
     [network] = batch.networks(("plain", "3"), [0])
     signals, errors, _ = signal_error_gradient(network)
-    met, charted = causes.products(network)
+    met, charted, _ = causes.products(network)
     slope = network.layers[-1].deriv_activate_func(network.layers[-1].h).mean()
     assert charted == pytest.approx(max(s * e for s, e in zip([2**0.5, *signals], errors)))
     assert met == pytest.approx(charted * slope, rel=0.2)
@@ -266,6 +268,25 @@ def test_the_readme_has_what_a_cell_measures(table, line, i):
     assert int(shown[0][:-3]) == pytest.approx(int(found[0][:-3]), abs=2)  # 50/50
     assert int(shown[1]) == pytest.approx(int(found[1]), rel=0.2)
     assert shown[2 : len(columns)] == found[2:]
+
+
+@pytest.mark.trained
+@pytest.mark.parametrize(
+    "what",
+    [
+        "plain, f(h) = 4 sigmoid(h) - 2",
+        "residual, y = x + F(x) - 0.5",
+        "residual, y = x",
+        "batch norm, divides forward",
+    ],
+)
+def test_the_readme_has_what_a_cause_taken_away_measures(what):
+    found = convergence.entries(dict(causes.CAUSES)[what], range(50), causes.COLUMNS)
+    [shown] = [line[1:] for line in lines_of("causes")[1] if line[0] == what]
+    assert int(shown[0][:-3]) == pytest.approx(int(found[0][:-3]), abs=2)  # 50/50
+    assert int(shown[1]) == pytest.approx(int(found[1]), rel=0.2)
+    assert shown[2:5] == found[2:5]  # signal, error, begins at
+    assert int(shown[6][:-1]) == pytest.approx(int(found[6][:-1]), abs=5)  # 50%
 
 
 def numbers(lines):

@@ -8,7 +8,7 @@ import functools
 
 import numpy as np
 
-from batch import data, networks, train, trained
+from batch import data, networks, parsed, train, trained
 from convergence import SOLVED, cost, entries, factors, mean_factor
 from layers import Dense
 from reasons import factors_of_gradients, line_of
@@ -280,8 +280,19 @@ def zigzag_lines(seeds):
 
 BINS = [1e-7, 1e-5, 1e-3, 0.1, 1.0]
 STACKS_A_SEED = 6
-RULE_HEADS = ["largest product in a layer", "signal x error x slope: plain", "residual"]
-RULE_HEADS += ["signal x error: plain", "residual"]
+SMOOTH = "sigmoid", "tanh"
+EACH = *SMOOTH, "relu"
+RULE_COLUMNS = [  # the head, which of the products, the script and the activations
+    ("signal x error x slope: plain", 0, "plain", EACH),
+    ("residual", 0, "residual", EACH),
+    ("plain without relu", 0, "plain", SMOOTH),
+    ("residual without relu", 0, "residual", SMOOTH),
+    ("signal x error: plain", 1, "plain", EACH),
+    ("residual", 1, "residual", EACH),
+    ("without dense_out: plain", 2, "plain", EACH),
+    ("residual", 2, "residual", EACH),
+]
+RULE_HEADS = ["largest product in a layer", *(column[0] for column in RULE_COLUMNS)]
 
 
 def rules(seeds):
@@ -292,7 +303,7 @@ def rules(seeds):
     signal x error x slope: of each Dense layer, also of those inside a residual connection, the
     signal that arrives, |dL/dy| at its output, and the mean of its f'(h).
     signal x error: as in the chart, the signal of the row above (dense_in's is that of X, 1.4) and
-    the error of the row.
+    the error of the row; then the same without the row of dense_out.
     """
     rng = np.random.default_rng(seeds[0])
     stacks = [random_stack(rng) for _ in range(STACKS_A_SEED * len(seeds))]
@@ -323,7 +334,7 @@ def keep_error(layer):
 
 
 def products(network):
-    """Return the largest signal x error x slope, and the largest signal x error of the chart."""
+    """Return the largest signal x error x slope, and signal x error with and without dense_out."""
     dense = dense_layers(network)
     for layer in dense:
         keep_error(layer)
@@ -334,18 +345,19 @@ def products(network):
         slope = np.mean(layer.deriv_activate_func(layer.h))
         met.append(signal * np.linalg.norm(layer.dy) * slope)
     arriving = [np.linalg.norm(X - X.mean(axis=0)), *signals[:-1]]
-    return max(met), max(signal * error for signal, error in zip(arriving, errors))
+    rows = [signal * error for signal, error in zip(arriving, errors)]
+    return max(met), max(rows), max(rows[:-1])
 
 
 @np.errstate(all="ignore")  # in a process of its own
 def outcome(stack):
-    """Return the script of a stack, the products of its layers, and whether it learns."""
+    """Return the script and the activation of a stack, its products, and whether it learns."""
     cell, seed = stack
     [network] = networks(cell, [seed])
-    met, charted = products(network)
+    met = products(network)
     for _, losses, _ in train(cell, [seed], SOLVED):
         pass
-    return cell[0], met, charted, losses[0] <= SOLVED
+    return cell[0], parsed(*cell)[3]["activation"], met, losses[0] <= SOLVED
 
 
 def rule_lines(stacks):
@@ -364,11 +376,13 @@ def by_product(outcomes):
     """Yield a line a range of products: learned/tried."""
     for low, high in zip([0.0, *BINS], [*BINS, np.inf]):
         line = [f"{low:g} to {high:g}"]
-        for which in (1, 2):
-            for script in ("plain", "residual"):
-                those = [found for found in outcomes if found[0] == script]
-                learned = [found[3] for found in those if low <= found[which] < high]
-                line.append(f"{sum(learned)}/{len(learned)}")
+        for _, which, script, activations in RULE_COLUMNS:
+            learned = [
+                found[3]
+                for found in outcomes
+                if found[0] == script and found[1] in activations and low <= found[2][which] < high
+            ]
+            line.append(f"{sum(learned)}/{len(learned)}")
         yield line
 
 
