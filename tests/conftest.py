@@ -1,9 +1,12 @@
 import contextlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from helpers import PLAIN, RESIDUAL, TIMEOUT, command, start
+from helpers import PLAIN, RESIDUAL, TIMEOUT, command, experiment_output, experiments, start
+
+BEHIND = "long_runs", "experiment_outputs"  # what goes on behind the other tests
 
 
 def pytest_generate_tests(metafunc):
@@ -16,16 +19,28 @@ def pytest_generate_tests(metafunc):
 def pytest_collection_modifyitems(items):
     """Mark what asserts a trained result, and put last what waits for the long runs."""
     for item in items:
-        if {"rounding", "long_runs"} & {*item.fixturenames}:
+        if {"rounding", *BEHIND} & {*item.fixturenames}:
             item.add_marker(pytest.mark.trained)
-    items.sort(key=lambda item: "long_runs" in item.fixturenames)
+    items.sort(key=lambda item: bool({*BEHIND} & {*item.fixturenames}))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def long_runs_begin(request):
     """Start the long runs before the first test, so that they go on behind the others."""
-    if any("long_runs" in item.fixturenames for item in request.session.items):
-        request.getfixturevalue("long_runs")
+    for name in BEHIND:
+        if any(name in item.fixturenames for item in request.session.items):
+            request.getfixturevalue(name)
+
+
+@pytest.fixture(scope="session")
+def experiment_outputs(tmp_path_factory):
+    """Return a future of what is printed for each of the page's experiments, in their order."""
+    pool = ThreadPoolExecutor(1)
+    yield [
+        pool.submit(experiment_output, experiment, tmp_path_factory.mktemp("experiment"))
+        for experiment in experiments()
+    ]
+    pool.shutdown(cancel_futures=True)
 
 
 @pytest.fixture(scope="session")

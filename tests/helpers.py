@@ -90,6 +90,50 @@ def forward(hidden_layer, y, arrays):
     return outputs
 
 
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXPERIMENT = re.compile(
+    r"(?:```diff\n(\S+)\n((?:[-+].*\n)+)```\n\n)?"  # the file, its old and new lines
+    r"```sh\n((?:python3 .*\n)+)```\n"  # the commands
+    r"(?:(?!```).*\n)*?<details><summary>The screen</summary>\n\n"
+    r"```\n((?:.*\n)+?)```\n"  # what they print
+)
+
+
+def experiments():
+    """Return (file, edits, commands, shown) of each experiment of the page.
+
+    edits is [(old line, new line), ...], and a command the script with its arguments.
+    """
+    found = []
+    for file, changed, commands, shown in EXPERIMENT.findall(README):
+        lines = changed.splitlines()
+        edits = [(old[1:], new[1:]) for old, new in zip(lines[::2], lines[1::2], strict=True)]
+        assert {line[0] for line in lines[::2]} <= {"-"} and {line[0] for line in lines[1::2]} <= {
+            "+"
+        }
+        commands = [command.split()[1:] for command in commands.splitlines()]
+        found.append((file, edits, commands, shown))
+    return found
+
+
+def experiment_output(experiment, folder):
+    """Return what an experiment prints in a copy of the sources, which is made in this folder."""
+    file, edits, commands, _ = experiment
+    for source in ROOT.glob("*.py"):
+        text = source.read_text(encoding="utf-8")
+        for old, new in edits:
+            if source.name == file:
+                assert text.count(old + "\n") == 1, old
+                text = text.replace(old + "\n", new + "\n")
+        (folder / source.name).write_text(text, encoding="utf-8")
+    texts = []
+    for words in commands:
+        status, text, error = finished(command(*words), cwd=folder)
+        assert (status, error) == (0, "")
+        texts.append(text)
+    return "".join(texts)
+
+
 def central_difference(function, array, step=1e-5):
     """Return d function() / d array, by changing array element by element, in place."""
     numeric = np.empty_like(array)

@@ -1,7 +1,9 @@
 """What the README shows and says: its captures, commands, counts, sentences and listings."""
 
+import contextlib
 import inspect
 import math
+import os
 import re
 import sys
 from unittest.mock import MagicMock
@@ -9,22 +11,37 @@ from unittest.mock import MagicMock
 import numpy as np
 import pytest
 
-from batch import parsed, scaled
+import test_gradients
+from activations import ACTIVATIONS
+from batch import data, networks, parsed
+from causes import TANH, errors_of_samples
 from helpers import (
+    ENVIRONMENT,
     MAIN,
     PLAIN,
     PROMPT,
+    README,
     RESIDUAL,
     ROOT,
     ResidualOfTheChapter,
+    command,
+    experiments,
     finished,
+    losses,
     printed,
 )
 from reasons import factors_of_gradients
 from ulp import moved
-from XORgatemultihiddenlayers import X, build_network, passed_on, signal_error_gradient, train
+from XORgatemultihiddenlayers import (
+    T,
+    X,
+    build_network,
+    conclusion,
+    passed_on,
+    signal_error_gradient,
+    train,
+)
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 DENSE, RESIDUAL_ = MAIN[PLAIN][0], MAIN[RESIDUAL][0]
 
 
@@ -54,12 +71,23 @@ def test_a_capture_shows_what_is_printed(script, options, shown, long_runs):
         lines = printed(script, *options.split()).splitlines()
     else:
         lines = long_runs(script, 10).replace(PROMPT[script], PROMPT[script] + "10\n").splitlines()
-    for part in "\n".join(shown).split("\n...\n"):
+    assert_shown("\n".join(shown), lines)
+
+
+def assert_shown(shown, lines):
+    """Assert that these lines are printed, one part after the other; between them stands `...`."""
+    for part in shown.split("\n...\n"):
         part = part.removeprefix("...\n").removesuffix("\n...").splitlines()
         while not all(map(same, part, lines)):
             lines = lines[1:]
             assert len(lines) >= len(part), part
         lines = lines[len(part) :]
+
+
+@pytest.mark.parametrize("i", range(len(experiments())))
+def test_an_experiment_shows_what_the_page_tells(i, experiment_outputs):
+    *_, shown = experiments()[i]
+    assert_shown(shown.rstrip(), experiment_outputs[i].result().splitlines())
 
 
 def trained(network, goal=0.0, **options):
@@ -77,14 +105,24 @@ def factors(network, n=10):
     return passed_on(signals, errors, n)
 
 
+def told(*phrases):
+    """Assert that the page has these numbers, with the few words beside them."""
+    for phrase in phrases:
+        assert phrase in README, phrase
+
+
+def layer_factors(sizes):
+    """Return each hidden layer's factor on the way down, the one of each row by the row above."""
+    return np.array(sizes[1:-1]) / np.array(sizes[:-2])
+
+
 def test_the_mean_is_learned_within_ten_epochs_and_then_the_gradient_is_as_small_everywhere(
     rounding,
 ):
-    assert "L = 4 * 0.5^2 / 2 = 0.5" in README and "within ten epochs" in README
+    told("4 * 0.5^2 / 2 = 0.5", "ten epochs", "0.23^10 = 4e-7", "is 1e-7", "about 1e-9")
     for seed in range(5):
         network = moved(build_network(DENSE, 10, seed=seed), rounding)
         assert trained(network, epochs=10)[1] == pytest.approx(4 * 0.5**2 / 2, abs=2e-5)
-    assert "about 1e-9" in README
     network = moved(build_network(DENSE, 10), rounding)
     trained(network, epochs=3000)
     signals, errors, gradients = signal_error_gradient(network)
@@ -94,10 +132,12 @@ def test_the_mean_is_learned_within_ten_epochs_and_then_the_gradient_is_as_small
         assert 0.3e-7 < signal * error < 3e-7 and gradient < signal * error
     assert factors(network) == pytest.approx([0.23, 0.23], abs=0.005)
     assert 0.23**10 == pytest.approx(4e-7, rel=0.1)
+    told("dense_1 passes on 0.15")
+    assert layer_factors(signals)[1] == pytest.approx(0.15, abs=0.005)
 
 
 def test_the_gradient_is_signal_times_error_times_slope_times_the_xor_in_the_signal(rounding):
-    assert "0.04 is 1.5e-9" in README
+    told("0.04 is 1.5e-9")
     network = moved(build_network(DENSE, 10), rounding)
     trained(network, epochs=3000)
     lines = factors_of_gradients(network)
@@ -111,7 +151,7 @@ def test_the_gradient_is_signal_times_error_times_slope_times_the_xor_in_the_sig
 
 
 def test_from_the_chapters_weights_the_residual_run_is_that_of_the_chapter(rounding):
-    assert "a thousand epochs" in README
+    told("a thousand epochs")
     network = moved(build_network(RESIDUAL_, 10, init="uniform"), rounding)
     losses = dict(train(network, epochs=6000))
     assert losses[1] > 0.99999 and losses[1000] > 0.9999 and losses[6000] < 0.01
@@ -119,31 +159,43 @@ def test_from_the_chapters_weights_the_residual_run_is_that_of_the_chapter(round
 
 
 def test_dense_out_of_the_residual_stack_begins_saturated(rounding):
-    assert "h is 8" in README
+    told("h is 8", "5 to 7", "length of 12", "sum to 1.6", "e^-8 = 3e-4", "0.85 to 1.07")
     network = moved(build_network(RESIDUAL_, 10), rounding)
     assert network.forward_prop(X) == pytest.approx(1, abs=5e-4)
-    assert network.layers[-1].h == pytest.approx(8, abs=0.2)
     assert factors(network) == pytest.approx([1, 1], abs=0.005)
+    _, errors, _ = signal_error_gradient(network)
+    assert 0.845 < min(1 / layer_factors(errors)) and max(1 / layer_factors(errors)) < 1.075
     y = network.layers[0].forward_prop(X)
     for layer in network.layers[1:-1]:
         y, x = layer.forward_prop(y), y
         assert (y > x).all()  # "each F(x) is above 0, so x grows from layer to layer"
-    assert "length of 12" in README
+    dense_out = network.layers[-1]
+    dense_out.forward_prop(y)
+    assert (4.8 < y).all() and (y < 7.2).all()
     assert np.linalg.norm(y, axis=1) == pytest.approx(12, abs=0.6)
+    assert dense_out.W.sum() == pytest.approx(1.6, abs=0.05)
+    assert dense_out.h == pytest.approx(8, abs=0.2)
+    assert dense_out.deriv_activate_func(dense_out.h) == pytest.approx(3.4e-4, rel=0.2)
 
 
-def test_the_residual_run_zigzags_between_the_answers_of_the_page(rounding):
-    assert "near 0.57" in README and "near 0.06" in README
+def test_the_residual_run_zigzags_until_the_last_clipped_step(rounding):
+    told("near 0.57", "near 0.06", "about epoch 750")
     network = moved(build_network(RESIDUAL_, 10), rounding)
     trained(network, epochs=12)
     assert network.forward_prop(X) == pytest.approx(0.57, abs=0.015)
     trained(network, epochs=1)
     assert network.forward_prop(X) == pytest.approx(0.06, abs=0.015)
+    losses = np.array([loss for _, loss in train(network, epochs=1500)])
+    last_rise = 14 + np.flatnonzero(np.diff(losses) > 0).max()
+    assert last_rise == pytest.approx(750, abs=40)
+    network = moved(build_network(RESIDUAL_, 10), rounding)
+    losses = [loss for _, loss in train(network, epochs=1000, max_norm=0.0025)]
+    told("one rise, of 0.000003")
+    assert max(np.diff(losses)) < 2e-5
 
 
 def test_a_step_that_is_not_clipped_saturates_dense_out_for_good(rounding):
-    for told in "first eleven", "epoch 22", "1.2 long", "to 13.5", "2600", "about 21":
-        assert told in README
+    told("first eleven", "epoch 22", "1.2 long", "to 13.5", "2600", "about 21")
     clipped = moved(build_network(RESIDUAL_, 10), rounding)
     free = moved(build_network(RESIDUAL_, 10), rounding)
     for network, max_norm in (clipped, 0.25), (free, math.inf):
@@ -163,7 +215,7 @@ def test_a_step_that_is_not_clipped_saturates_dense_out_for_good(rounding):
 
 def test_a_stack_that_tells_one_sample_apart_fails_at_a_third(rounding):
     (options,) = re.findall(
-        "`python3 XORgatemultihiddenlayers.py (10 --activation relu .*)`", README
+        "`python3 XORgatemultihiddenlayers.py (10 --activation relu .*?)`", README
     )
     _, n, training, network = parsed("plain", options)
     network = moved(build_network(DENSE, n, **network), rounding)
@@ -172,18 +224,69 @@ def test_a_stack_that_tells_one_sample_apart_fails_at_a_third(rounding):
     assert answers == pytest.approx([1 / 3, 1 / 3, 1 / 3, 1], abs=0.01)
 
 
-def test_tanh_with_gain_3_explodes_and_clipping_tames_it(rounding):
-    assert "3.07" in README and "5e4" in README
+@np.errstate(all="ignore")
+def test_one_sample_explodes_until_the_first_step_clipped_or_not(rounding):
+    told("3.07", "5e4", "by up to 3e4", "down to dense_8", "0.32 of the error", "0.14 long")
     for max_norm in math.inf, 0.25:
         network = moved(build_network(DENSE, 10, activation="tanh", gain=3.0), rounding)
         assert factors(network)[1] == pytest.approx(3.07, abs=0.005)
-        assert signal_error_gradient(network)[2][0] == pytest.approx(5e4, rel=0.1)
+        _, errors, gradients = signal_error_gradient(network)
+        assert gradients[0] == pytest.approx(5e4, rel=0.1)
+        assert gradients[:10] == pytest.approx(errors[:10], rel=0.02)
+        zero, *others = errors_of_samples(network, X, T).T
+        assert zero[0] > 1e4 and all(other[0] < other[-2] / 5 for other in others)
+        dense_in = network.layers[0]
+        assert np.abs(dense_in.db).max() == pytest.approx(3.2e4, rel=0.05)
+        assert np.abs(dense_in.dW).max() < 1e-6
         trained(network, epochs=1, max_norm=max_norm)
-        assert (factors(network)[0] > 0.3) == (max_norm == 0.25)  # or the signal ends
+        if max_norm == 0.25:
+            signals, errors, gradients = signal_error_gradient(network)
+            assert passed_on(signals, errors, 10) == pytest.approx([1.03, 0.32], abs=0.01)
+            assert np.linalg.norm(gradients) == pytest.approx(0.14, abs=0.005)
+        else:
+            told("The signal ends at dense_in")
+            assert conclusion(network.names(), *signal_error_gradient(network)[:2], 10).startswith(
+                "The signal ends at dense_in."
+            )
+
+
+@pytest.mark.parametrize(
+    ("cell", "error_factor", "last"),
+    [
+        (("residual", "10", ("shift", -0.5), ("backward", 0.0)), 0.22, 0.002),
+        (("plain", TANH, ("nodes", 64), ("X", "2 X - 1")), 1.39, 1e-5),
+        (("plain", f"{TANH} --max-norm inf", ("X", "2 X - 1")), 0.22, 0.5),
+        (("plain", f"{TANH} --max-norm inf", ("nodes", 64)), 2.79, None),
+        (("plain", f"{TANH} --max-norm inf", ("nodes", 64), ("X", "2 X - 1")), 1.39, None),
+    ],
+)
+def test_what_further_edits_do(cell, error_factor, last, rounding):
+    told("0.496 at epoch 1000 and 0.002 at epoch 2000", "1.39", "neither does")
+    network = moved(*networks(cell, [0]), rounding)
+    x, t, _ = data(cell)
+    signals, errors, _ = signal_error_gradient(network, x=x, t=t)
+    assert passed_on(signals, errors, 10)[1] == pytest.approx(error_factor, abs=0.006)
+    _, _, training, _ = parsed(*cell[:2])
+    epochs = 2000 if last else 300  # 64 nodes take long
+    epoch, loss = trained(network, goal=1e-5, x=x, t=t, **training | {"epochs": epochs})
+    if last is None:
+        assert loss > 0.1
+    else:
+        assert loss == pytest.approx(last, rel=0.2) and (epoch < 110) == (last == 1e-5)
+
+
+def test_gain_4_saturates_a_layer_of_seed_0(rounding):
+    told("slope of 0.004", "passes on 0.05", "the chart says 0.31")
+    network = moved(build_network(DENSE, 10, gain=4.0), rounding)
+    signals, errors, _ = signal_error_gradient(network)
+    dense_5 = network.layers[6]
+    assert dense_5.deriv_activate_func(dense_5.h).mean() == pytest.approx(0.004, abs=5e-4)
+    assert layer_factors(signals)[5] == pytest.approx(0.05, abs=0.01)
+    assert passed_on(signals, errors, 10)[0] == pytest.approx(0.31, abs=0.005)
 
 
 def commands():
-    return re.findall(r"^\|.*\| `python3 (\S+) (.*)` \| (.*) \|$", README, re.MULTILINE)
+    return re.findall(r"^\|.*\| `python3 (\S+) (.*)` \| (.*) \| .* \|$", README, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("script", "options", "what"), commands())
@@ -220,19 +323,40 @@ def test_the_chapters_own_class_in_the_residual_script(tmp_path):
     assert changed == [(f"residual_{i} (Dense){'':11}(None, 4){'':17}20", row) for i in range(10)]
 
 
-def test_half_of_x_passes_on_half_and_learns_late(rounding):
-    assert "0.53 of the signal and 0.56 of the error" in README
-    network = moved(build_network(scaled(0.5), 10), rounding)
-    assert factors(network) == pytest.approx([0.53, 0.56], abs=0.005)
-    epoch, loss = trained(network, goal=0.01)
-    assert "epoch 23000" in README and epoch == pytest.approx(23000, rel=0.05)
+def test_the_layer_of_the_page_is_checked_by_the_line_of_the_page(monkeypatch):
+    (listing,) = re.findall("```python\n(class Scale.*?)```", README, re.DOTALL)
+    (line,) = re.findall(r'`("scale": .*),`', README)
+    for listed, fits in (listing, True), (listing.replace("self.da = ", "self.da = 2 * "), False):
+        names = {"np": np}
+        exec(listed, names)
+        (kind, make), *_ = eval(f"{{{line}}}", names).items()
+        monkeypatch.setitem(test_gradients.KINDS, kind, make)
+        for activation in ACTIVATIONS:
+            with contextlib.nullcontext() if fits else pytest.raises(AssertionError):
+                test_gradients.test_back_prop_of_a_layer_among_others(kind, activation)
+
+
+def test_the_layer_of_the_page_goes_where_the_page_says(tmp_path):
+    (listing,) = re.findall("```python\n(class Scale.*?)```", README, re.DOTALL)
+    (line,) = re.findall(r"`(layers.append\(Scale.*\))`", README)
+    layers = (ROOT / "layers.py").read_text(encoding="utf-8")
+    script = (ROOT / PLAIN).read_text(encoding="utf-8")
+    script = script.replace("BatchNormalization, Dense,", "BatchNormalization, Dense, Scale,", 1)
+    script = script.replace("    return layers\n", f"    {line}\n    return layers\n", 1)
+    (tmp_path / "layers.py").write_text(f"{layers}\n\n{listing}", encoding="utf-8")
+    (tmp_path / PLAIN).write_text(script, encoding="utf-8")
+    environment = {**ENVIRONMENT, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    words = command(tmp_path / PLAIN, *"2 --epochs 9000".split())
+    status, text, error = finished(words, env=environment)
+    assert (status, error) == (0, "") and "scale_1 (Scale)              (None, 4)" in text
+    assert min(losses(text, 9000).values()) < 0.01
 
 
 def test_the_lines_for_a_notebook(monkeypatch):
     pyplot = MagicMock()
     monkeypatch.setitem(sys.modules, "matplotlib", MagicMock(pyplot=pyplot))
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", pyplot)
-    (lines,) = re.findall("```python\n(.*?)```", README, re.DOTALL)
+    (lines,) = re.findall("```python\n(from .*?)```", README, re.DOTALL)
     exec(lines.replace("20000", "20"), {})
     (epochs, losses), _ = pyplot.semilogy.call_args
     assert epochs == tuple(range(1, 21)) and losses[0] > losses[-1]
@@ -240,4 +364,5 @@ def test_the_lines_for_a_notebook(monkeypatch):
 
 def test_no_capture_and_no_command_of_the_readme_is_overlooked():
     assert len(captures()) == README.count("$ python3 ") == 6
+    assert len(experiments()) == README.count("<summary>The screen</summary>") == 10
     assert len(commands()) == 9 and sum(" learn" in what for _, _, what in commands()) == 6

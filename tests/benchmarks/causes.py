@@ -10,7 +10,7 @@ import numpy as np
 
 from batch import data, networks, parsed, train, trained
 from convergence import SOLVED, cost, entries, factors, mean_factor
-from layers import Dense
+from layers import Dense, Sequential
 from reasons import factors_of_gradients, line_of
 from residual import ResidualConnection
 from tables import measured, parse_seeds, print_table, run, workers
@@ -278,32 +278,25 @@ def zigzag_lines(seeds):
 
 # ---- A layer learns where signal and error meet: tried as a prediction ----
 
-BINS = [1e-7, 1e-5, 1e-3, 0.1, 1.0]
+LIMITS = [0.0, 1e-7, 1e-5, 1e-3, 0.1, 10.0, np.inf]
 STACKS_A_SEED = 6
-SMOOTH = "sigmoid", "tanh"
-EACH = *SMOOTH, "relu"
-RULE_COLUMNS = [  # the head, which of the products, the script and the activations
-    ("signal x error x slope: plain", 0, "plain", EACH),
-    ("residual", 0, "residual", EACH),
-    ("plain without relu", 0, "plain", SMOOTH),
-    ("residual without relu", 0, "residual", SMOOTH),
-    ("signal x error: plain", 1, "plain", EACH),
-    ("residual", 1, "residual", EACH),
-    ("without dense_out: plain", 2, "plain", EACH),
-    ("residual", 2, "residual", EACH),
+RULE_HEADS = [
+    *("largest product of a row", "with the slope: plain", "residual", "from the chart: plain"),
+    *("residual", "not clipped", "relu"),
 ]
-RULE_HEADS = ["largest product in a layer", *(column[0] for column in RULE_COLUMNS)]
 
 
 def rules(seeds):
     """Return the table of how many random stacks learn, by what meets in a layer before training.
 
-    The stacks are six a seed, all drawn from one Generator, with the first seed.
+    The stacks are six a seed, all drawn from one Generator, with the first seed. The products:
 
-    signal x error x slope: of each Dense layer, also of those inside a residual connection, the
-    signal that arrives, |dL/dy| at its output, and the mean of its f'(h).
-    signal x error: as in the chart, the signal of the row above (dense_in's is that of X, 1.4) and
-    the error of the row; then the same without the row of dense_out.
+    from the chart: the signal of the row above (dense_in's is that of X, 1.4) times the error of
+    the row, dense_out's left out, which may begin saturated
+    with the slope: that times the mean f'(h) of the row's Dense layers, dense_out's row among them
+
+    All but the last column are of sigmoid and tanh. The last two are of both scripts, by the
+    product from the chart; the last but one trains the same stacks with --max-norm inf.
     """
     rng = np.random.default_rng(seeds[0])
     stacks = [random_stack(rng) for _ in range(STACKS_A_SEED * len(seeds))]
@@ -322,42 +315,38 @@ def random_stack(rng):
     return (str(script), f"{line} {norm} {skip} --epochs 20000"), int(rng.integers(2**32))
 
 
-def keep_error(layer):
-    """Let a layer keep dL/dy as layer.dy."""
-    back_prop = layer.back_prop
-
-    def keeping(dy):
-        layer.dy = dy
-        return back_prop(dy)
-
-    layer.back_prop = keeping
-
-
 def products(network):
-    """Return the largest signal x error x slope, and signal x error with and without dense_out."""
-    dense = dense_layers(network)
-    for layer in dense:
-        keep_error(layer)
+    """Return the largest product with the slope, and the largest from the chart."""
     signals, errors, _ = signal_error_gradient(network)
-    met = []
-    for layer in dense:
-        signal = np.linalg.norm(layer.x - layer.x.mean(axis=0))
-        slope = np.mean(layer.deriv_activate_func(layer.h))
-        met.append(signal * np.linalg.norm(layer.dy) * slope)
     arriving = [np.linalg.norm(X - X.mean(axis=0)), *signals[:-1]]
-    rows = [signal * error for signal, error in zip(arriving, errors)]
-    return max(met), max(rows), max(rows[:-1])
+    charted = []
+    with_slope = []
+    for layer, signal, error in zip(network.layers, arriving, errors):
+        charted.append(signal * error)
+        dense = dense_layers(Sequential([layer]))  # none in a norm's row
+        slopes = [inner.deriv_activate_func(inner.h).mean() for inner in dense]
+        with_slope += [signal * error * np.mean(slopes)] if dense else []
+    return max(with_slope), max(charted[:-1])
+
+
+def learns(cell, seed):
+    for _, losses, _ in train(cell, [seed], SOLVED):
+        pass
+    return losses[0] <= SOLVED
 
 
 @np.errstate(all="ignore")  # in a process of its own
 def outcome(stack):
-    """Return the script and the activation of a stack, its products, and whether it learns."""
-    cell, seed = stack
-    [network] = networks(cell, [seed])
-    met = products(network)
-    for _, losses, _ in train(cell, [seed], SOLVED):
-        pass
-    return cell[0], parsed(*cell)[3]["activation"], met, losses[0] <= SOLVED
+    """Return a stack's script and activation, its products, and whether it learns, clipped or not.
+
+    None stands for a ReLU stack that is not clipped, which is not tried.
+    """
+    (script, line), seed = stack
+    activation = parsed(script, line)[3]["activation"]
+    [network] = networks((script, line), [seed])
+    clipped = learns((script, line), seed)
+    free = None if activation == "relu" else learns((script, f"{line} {UNCLIPPED}"), seed)
+    return script, activation, *products(network), clipped, free
 
 
 def rule_lines(stacks):
@@ -374,15 +363,22 @@ def rule_lines(stacks):
 
 def by_product(outcomes):
     """Yield a line a range of products: learned/tried."""
-    for low, high in zip([0.0, *BINS], [*BINS, np.inf]):
+    found = []  # the column, the product, and whether it learned
+    for script, activation, with_slope, charted, clipped, free in outcomes:
+        is_residual = script == "residual"
+        if activation == "relu":
+            found.append((5, charted, clipped))
+        else:
+            found.append((0 + is_residual, with_slope, clipped))
+            found.append((2 + is_residual, charted, clipped))
+            found.append((4, charted, free))
+    for low, high in zip(LIMITS, LIMITS[1:]):
         line = [f"{low:g} to {high:g}"]
-        for _, which, script, activations in RULE_COLUMNS:
-            learned = [
-                found[3]
-                for found in outcomes
-                if found[0] == script and found[1] in activations and low <= found[2][which] < high
+        for column in range(6):
+            those = [
+                learned for c, product, learned in found if c == column and low <= product < high
             ]
-            line.append(f"{sum(learned)}/{len(learned)}")
+            line.append(f"{sum(those)}/{len(those)}")
         yield line
 
 

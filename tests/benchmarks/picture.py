@@ -1,6 +1,6 @@
 """Draw the README's picture, picture.svg beside this file: what happens, and why.
 
-pip install ".[picture]" && python tests/benchmarks/picture.py    (about a minute)
+pip install ".[picture]" && python tests/benchmarks/picture.py    (a minute or two)
 """
 
 import math
@@ -14,6 +14,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import XORgatemultihiddenlayers as xor
+from causes import errors_of_samples
 from XORgateresidualconnectionlayers import residual
 
 N = xor.MAX_LAYERS
@@ -51,21 +52,35 @@ def draw_depths(panel, kind, curves):
         panel.text(0.82 * epochs[np.argmax(values < 0.1)], 0.02, n, ha="right")
 
 
-def draw_layers(panel, hidden_layer, options, what, y, y_signal, y_error):
-    """Draw what travels through the layers of an untrained network, and what one passes on."""
+def draw_layers(panel, hidden_layer, options, what, y_signal):
+    """Draw what travels through the layers of an untrained network; return it."""
     network = xor.build_network(hidden_layer, N, **options)
     signals, errors, gradients = xor.signal_error_gradient(network)
     panel.semilogy(signals[:-1], ">-", color=BLUE)
     panel.semilogy(errors[:-1], "<--", color=ORANGE)
     panel.semilogy(gradients[:-1], ":", color=GRAY)
     panel.text(0, y_signal, "signal \u2192", color=BLUE)
-    panel.text(N, y_error, "\u2190 error", color=ORANGE, ha="right")
-    signal, error = xor.passed_on(signals, errors, N)
-    passed = f"{signal:.2f} of the signal and\n{error:.2f} of the error."
-    panel.text(0, y, f"A hidden layer passes on\n{passed}", linespacing=1.3)
     panel.set(title=f"why: {what}", xlabel=f"hidden layer, of {N}", ylim=(1e-8, 2e6))
     panel.set_xticks(range(N + 1), ["in", *range(N)])
     panel.grid(visible=False, axis="x")
+    return network, signals, errors
+
+
+def tell_what_passes(panel, signals, errors, y_error):
+    """Write what a hidden layer passes on, of signal and error."""
+    panel.text(N, y_error, "\u2190 error", color=ORANGE, ha="right")
+    signal, error = xor.passed_on(signals, errors, N)
+    passed = f"{signal:.2f} of the signal and\n{error:.2f} of the error."
+    panel.text(0, 1e3, f"A hidden layer passes on\n{passed}", linespacing=1.3)
+
+
+def draw_samples(panel, network):
+    """Draw the error of the samples other than 0 XOR 0, which alone explodes."""
+    errors = errors_of_samples(network, xor.X, xor.T)
+    others = np.linalg.norm(errors[:, 1:], axis=1)
+    panel.semilogy(others[:-1], "<--", color=ORANGE, alpha=0.5)
+    panel.text(2.2, 2e4, "\u2190 error of 0 XOR 0", color=ORANGE)
+    panel.text(0, 3e-5, "\u2190 error of the\nother three", color=ORANGE, alpha=0.8)
 
 
 def draw(curves):
@@ -85,9 +100,12 @@ def draw(curves):
     tanh.plot(*curves["not clipped"], "k--")
     tanh.text(1.6, 1e-3, f"{N} hidden\nlayers, clipped\nto {xor.MAX_NORM}: learn")
     tanh.text(1e5, 0.08, f"not clipped:\nstay at {curves['not clipped'][1, -1]:.1f}", ha="right")
-    draw_layers(plain_why, xor.dense, {}, "signal and error fade", 1e3, 2, 2)
-    draw_layers(skip_why, residual, {}, "signal and error stay level", 1e3, 2, 5e-5)
-    draw_layers(tanh_why, xor.dense, TANH, "the error grows on its way", 1e-6, 0.2, 0.05)
+    _, *passing = draw_layers(plain_why, xor.dense, {}, "signal and error fade", 2)
+    tell_what_passes(plain_why, *passing, 2)
+    _, *passing = draw_layers(skip_why, residual, {}, "signal and error stay level", 2)
+    tell_what_passes(skip_why, *passing, 5e-5)
+    network, *_ = draw_layers(tanh_why, xor.dense, TANH, "one sample's error grows", 0.2)
+    draw_samples(tanh_why, network)
 
     plain.set_title("Plain: the gradient vanishes", weight="bold", size=11)
     skip.set_title("Residual: it arrives", weight="bold", size=11)
