@@ -4,7 +4,6 @@ pip install ".[picture]" && python tests/benchmarks/picture.py    (a minute or t
 """
 
 import math
-import multiprocessing
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import XORgatemultihiddenlayers as xor
 from causes import errors_of_samples
+from tables import run, workers
 from XORgateresidualconnectionlayers import residual
 
 N = xor.MAX_LAYERS
@@ -125,11 +125,15 @@ def draw(curves):
     figure.savefig(Path(__file__).with_suffix(".svg"), metadata={"Date": None})
 
 
-if __name__ == "__main__":
+def main():
     jobs = {"not clipped": (xor.dense, N, TANH, math.inf)}
     jobs["clipped"] = xor.dense, N, TANH, xor.MAX_NORM
     for n in reversed(DEPTHS):
         jobs["plain", n] = xor.dense, n, {}, xor.MAX_NORM
         jobs["residual", n] = residual, n, {}, xor.MAX_NORM
-    with multiprocessing.Pool() as pool:
+    with workers() as pool:
         draw(dict(zip(jobs, pool.map(losses, jobs.values(), chunksize=1))))
+
+
+if __name__ == "__main__":
+    run(main)
