@@ -57,7 +57,7 @@ def build_network(
 ):
     """Return dense_in, n hidden layers and dense_out, for samples like X and T.
 
-    hidden_layer is dense or the residual script's; its options are batch_norm and skip.
+    hidden_layer is dense or the residual script's, and the options are its: batch_norm and skip.
     All layers draw their weights from one Generator, one after the other, so that they differ.
     """
     f, deriv_f = ACTIVATIONS[activation]
@@ -72,13 +72,12 @@ def build_network(
 
 def train(network, *, x=X, t=T, epochs=EPOCHS, learning_rate=LEARNING_RATE, max_norm=MAX_NORM):
     """Train, and yield (epoch, L) after each update; L is the loss before it."""
-    params = network.get_params()
     for epoch in range(1, epochs + 1):
         y = network.forward_prop(x)
         L = loss(y, t)
         network.back_prop(deriv_loss(y, t))
         grads = clip_gradient_norm(network.get_grads(), max_norm)
-        for param, grad in zip(params, grads, strict=True):
+        for param, grad in zip(network.get_params(), grads, strict=True):
             param -= learning_rate * grad  # in place: the layers' own W and b
         yield epoch, L
 
@@ -110,6 +109,7 @@ def run(hidden_layer, n, *, epochs, learning_rate, max_norm, every, gradients, s
     training = train(network, epochs=epochs, learning_rate=learning_rate, max_norm=max_norm)
     try:
         for epoch, L in training:
+            # any() looks no further than the first gradient that is not 0
             stuck = not any(grad.any() for layer in network.layers for grad in layer.get_grads())
             last = L <= LOSS_GOAL or stuck or epoch == epochs or stopped()
             if last or epoch == 1 or epoch % every == 0:

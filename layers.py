@@ -63,13 +63,16 @@ def check_dy(layer, dy, like_y):
 def check_grads(layer):
     """Raise ValueError unless a layer's gradients fit its parameters."""
     name = name_of(layer)
-    params = layer.get_params()
-    grads = layer.get_grads()
+    params = list(layer.get_params())
+    grads = list(layer.get_grads())
     if len(grads) != len(params):
         raise ValueError(f"{name}: {len(params)} parameters, {len(grads)} gradients")
-    for array in [*params, *grads]:
-        if not isinstance(array, np.ndarray):  # -= and *= would leave a plain number as it is
-            raise ValueError(f"{name}: a parameter or gradient is {array!r}, not an array")
+    for what, arrays in ("parameter", params), ("gradient", grads):
+        for array in arrays:
+            if not isinstance(array, np.ndarray):  # -= and *= would leave a plain number as it is
+                raise ValueError(
+                    f"{name}: a {what} is of type {type(array).__name__}, not an array"
+                )
     for param, grad in zip(params, grads):
         if grad.shape != param.shape:
             told = f"a parameter has shape {param.shape}, its gradient {grad.shape}"
@@ -192,8 +195,9 @@ def nested(layer):
 class Sequential:
     """Layers one after the other, together a layer: any objects with the four methods.
 
-    ValueError names a layer whose gradients do not fit its parameters, or tells of one that is
-    there twice: its second back_prop would overwrite the gradient of the first.
+    When it is built, and once more after the first back_prop, ValueError names a layer whose
+    gradients do not fit its parameters. A layer that is there twice is a ValueError, too: its
+    second back_prop would overwrite the gradient of the first.
     """
 
     def __init__(self, layers, *, name="sequential"):
@@ -201,8 +205,8 @@ class Sequential:
         self.layers = tuple(layers)
         for layer in self.layers:
             check_grads(layer)
-        self.checked = False  # once more after the first back_prop, which may make new gradients
-        parts = nested(self) + self.get_grads()  # two layers of a reader's may have one inside
+        self.fits = False  # until the first back_prop, which may make other gradients
+        parts = nested(self) + self.get_grads()  # two layers of a reader's may hold the same one
         if len({id(part) for part in parts}) < len(parts):
             raise ValueError(f"{name}: a layer appears twice in {self.names()}")
 
@@ -223,10 +227,10 @@ class Sequential:
     def back_prop(self, dy):
         for layer in reversed(self.layers):
             dy = layer.back_prop(dy)
-        if not self.checked:
+        if not self.fits:
             for layer in self.layers:
                 check_grads(layer)
-            self.checked = True
+            self.fits = True
         return dy
 
     def summary(self):

@@ -25,8 +25,8 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def long_runs_begin(request):
-    """Start the long runs before the first test, so that they go on behind the others."""
+def begin_behind(request):
+    """Start the long runs and the experiments before the first test."""
     for name in BEHIND:
         if any(name in item.fixturenames for item in request.session.items):
             request.getfixturevalue(name)

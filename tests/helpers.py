@@ -108,9 +108,8 @@ def experiments():
     for file, changed, commands, shown in EXPERIMENT.findall(README):
         lines = changed.splitlines()
         edits = [(old[1:], new[1:]) for old, new in zip(lines[::2], lines[1::2], strict=True)]
-        assert {line[0] for line in lines[::2]} <= {"-"} and {line[0] for line in lines[1::2]} <= {
-            "+"
-        }
+        assert all(line[0] == "-" for line in lines[::2])
+        assert all(line[0] == "+" for line in lines[1::2])
         commands = [command.split()[1:] for command in commands.splitlines()]
         found.append((file, edits, commands, shown))
     return found

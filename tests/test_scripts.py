@@ -27,6 +27,7 @@ from helpers import (
     run,
     start,
 )
+from layers import Dense
 from XORgatemultihiddenlayers import T, X, build_network, dense, train
 from XORgateresidualconnectionlayers import residual
 
@@ -272,6 +273,35 @@ def edited(tmp_path, edits, *args):
     return text
 
 
+def test_a_layer_may_be_frozen_in_training_and_a_misfit_is_an_error():
+    class Freezable(Dense):
+        frozen = silent = False
+
+        def get_params(self):
+            return [] if self.frozen else super().get_params()
+
+        def get_grads(self):
+            return [] if self.frozen or self.silent else super().get_grads()
+
+    def hidden_layer(i, f, deriv_f, **options):
+        return [Freezable(4, 4, f, deriv_f, name=f"layer_{i}", **options)]
+
+    network = build_network(hidden_layer, 3)
+    layer = network.layers[2]
+    training = train(network)
+    next(training)
+    before = [[*map(np.copy, layer.get_params())] for layer in network.layers]
+    layer.frozen = True
+    next(training)
+    layer.frozen = False
+    for other, arrays in zip(network.layers, before, strict=True):
+        moved = not any(map(np.array_equal, other.get_params(), arrays))
+        assert moved == (other is not layer)
+    layer.silent = True
+    with pytest.raises(ValueError, match="shorter"):
+        next(training)
+
+
 def test_another_loss_is_two_functions_in_one_place(tmp_path):
     """Cross-entropy: the summed -log of what the network gives to the right answer."""
     text = edited(
@@ -299,6 +329,8 @@ def test_another_gate_is_another_t_and_its_name(tmp_path):
     assert re.fullmatch(r"0 AND 0 => 0\.0\d\d\d", first)
     assert [line[:10] for line in (second, third)] == ["0 AND 1 =>", "1 AND 0 =>"]
     assert re.fullmatch(r"1 AND 1 => 0\.9\d\d\d", last) and "XOR" not in text
+    text = edited(tmp_path, gate, *"10 --epochs 300".split())  # the page asks what it ends with
+    assert losses(text, 300)[300] == 0.375 and text.count(" => 0.2500") == 4
 
 
 def test_another_problem_is_another_x_and_t(tmp_path):

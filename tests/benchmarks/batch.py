@@ -113,6 +113,8 @@ ACTIVATIONS = {
     "sigmoid": sigmoid,
     "tanh": tanh,
     "relu": relu,
+    "sigmoid(h) - 0.5": steep(1.0, -0.5),
+    "4 sigmoid(h) - 1.5": steep(4.0, -1.5),
     "4 sigmoid(h) - 2": steep(4.0, -2.0),
     "2.4 sigmoid(h) - 0.7": steep(2.4, -0.7),
     "max(h, 0.3 h)": leaky(0.3),
@@ -295,17 +297,26 @@ class OneWayNorm(BatchNormalization):
         return self.gamma * dx
 
 
+def script_steep(c, shift):
+    """Return f = c sigmoid(h) + shift, and f'."""
+    return (
+        lambda h: c * activations.sigmoid(h) + shift,
+        lambda h: c * activations.deriv_sigmoid(h),
+    )
+
+
+def script_leaky(leak):
+    """Return f = max(h, leak h), and f'."""
+    return lambda h: np.maximum(h, leak * h), lambda h: np.where(h > 0, 1.0, leak)
+
+
 SCRIPT_ACTIVATIONS = {
-    "4 sigmoid(h) - 2": (
-        lambda h: 4 * activations.sigmoid(h) - 2,
-        lambda h: 4 * activations.deriv_sigmoid(h),
-    ),
-    "2.4 sigmoid(h) - 0.7": (
-        lambda h: 2.4 * activations.sigmoid(h) - 0.7,
-        lambda h: 2.4 * activations.deriv_sigmoid(h),
-    ),
-    "max(h, 0.3 h)": (lambda h: np.maximum(h, 0.3 * h), lambda h: np.where(h > 0, 1.0, 0.3)),
-    "max(h, 0.01 h)": (lambda h: np.maximum(h, 0.01 * h), lambda h: np.where(h > 0, 1.0, 0.01)),
+    "sigmoid(h) - 0.5": script_steep(1.0, -0.5),
+    "4 sigmoid(h) - 1.5": script_steep(4.0, -1.5),
+    "4 sigmoid(h) - 2": script_steep(4.0, -2.0),
+    "2.4 sigmoid(h) - 0.7": script_steep(2.4, -0.7),
+    "max(h, 0.3 h)": script_leaky(0.3),
+    "max(h, 0.01 h)": script_leaky(0.01),
 }
 
 

@@ -19,6 +19,8 @@ from XORgatemultihiddenlayers import (
     MAX_NORM,
     T,
     X,
+    deriv_loss,
+    loss,
     signal_error_gradient,
 )
 
@@ -39,6 +41,8 @@ SHORT = f"{UNCLIPPED} --epochs 2000"  # 64 nodes take long
 CAUSES = [
     ("plain", ("plain", "10")),
     ("plain, f(h) = 4 sigmoid(h) - 2", ("plain", "10", STEEP)),
+    ("plain, f(h) = 4 sigmoid(h) - 1.5", ("plain", "10", ("f", "4 sigmoid(h) - 1.5"))),
+    ("plain, f(h) = sigmoid(h) - 0.5", ("plain", "10", ("f", "sigmoid(h) - 0.5"))),
     *((f"plain, {n} layers", ("plain", f"{n}")) for n in (3, 4, 5)),
     *((f"plain, {n} layers, T = x0", ("plain", f"{n}", COPY)) for n in (5, 6, 7, 10)),
     ("residual", ("residual", "10")),
@@ -134,11 +138,11 @@ def dead_lines(seeds):
     at_start = [has_dead_layer(network) for network in networks(cell, seeds)]
     lines = {"at the start": [], "only later": [], "never": []}
     for network, was_dead in zip(trained(cell, seeds), at_start):
-        loss = ((network.forward_prop(X) - T) ** 2).sum() / 2
-        if loss > SOLVED:
+        last = loss(network.forward_prop(X), T)
+        if last > SOLVED:
             is_dead = has_dead_layer(network)
             when = "at the start" if was_dead else "only later" if is_dead else "never"
-            lines[when].append(f"{loss:.2f}")
+            lines[when].append(f"{last:.2f}")
     for when, losses in lines.items():
         counts = {loss: losses.count(loss) for loss in sorted(losses)}
         yield [when, f"{len(losses)}", ", ".join(f"{n} at {loss}" for loss, n in counts.items())]
@@ -172,7 +176,7 @@ def samples(seeds):
 
 def errors_of_samples(network, x, t):
     """Return |dL/dy| at the output of each layer, (layers, samples)."""
-    dy = network.forward_prop(x) - t
+    dy = deriv_loss(network.forward_prop(x), t)
     found = []
     for layer in reversed(network.layers):
         found.insert(0, np.linalg.norm(dy, axis=1))
@@ -280,10 +284,11 @@ def zigzag_lines(seeds):
 
 LIMITS = [0.0, 1e-7, 1e-5, 1e-3, 0.1, 10.0, np.inf]
 STACKS_A_SEED = 6
-RULE_HEADS = [
-    *("largest product of a row", "with the slope: plain", "residual", "from the chart: plain"),
-    *("residual", "not clipped", "relu"),
+RULE_COLUMNS = [
+    *("plain, with the slope", "residual, with the slope"),
+    *("plain, from the chart", "residual, from the chart", "not clipped", "relu"),
 ]
+RULE_HEADS = ["largest product of a row", *RULE_COLUMNS]
 
 
 def rules(seeds):
@@ -365,16 +370,15 @@ def by_product(outcomes):
     """Yield a line a range of products: learned/tried."""
     found = []  # the column, the product, and whether it learned
     for script, activation, with_slope, charted, clipped, free in outcomes:
-        is_residual = script == "residual"
         if activation == "relu":
-            found.append((5, charted, clipped))
+            found.append(("relu", charted, clipped))
         else:
-            found.append((0 + is_residual, with_slope, clipped))
-            found.append((2 + is_residual, charted, clipped))
-            found.append((4, charted, free))
+            found.append((f"{script}, with the slope", with_slope, clipped))
+            found.append((f"{script}, from the chart", charted, clipped))
+            found.append(("not clipped", charted, free))
     for low, high in zip(LIMITS, LIMITS[1:]):
         line = [f"{low:g} to {high:g}"]
-        for column in range(6):
+        for column in RULE_COLUMNS:
             those = [
                 learned for c, product, learned in found if c == column and low <= product < high
             ]
