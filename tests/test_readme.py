@@ -137,7 +137,7 @@ def test_the_mean_is_learned_within_ten_epochs_and_then_the_gradient_is_as_small
     assert 0.23**10 == pytest.approx(4e-7, rel=0.1)
     told("0.14 to 0.37")
     passed = [*layer_factors(signals), *(1 / layer_factors(errors))]
-    assert 0.135 < min(passed) and max(passed) < 0.375
+    assert 0.13 < min(passed) and max(passed) < 0.375
 
 
 def test_the_gradient_is_signal_times_error_times_slope_times_the_xor_in_the_signal(rounding):
@@ -231,6 +231,15 @@ def test_a_stack_that_tells_one_sample_apart_fails_at_a_third(rounding):
     assert trained(network, **training)[1] == pytest.approx(1 / 3, abs=1e-3)
     answers = sorted(network.forward_prop(X).ravel())
     assert answers == pytest.approx([1 / 3, 1 / 3, 1 / 3, 1], abs=0.01)
+
+
+def test_a_stack_whose_dense_out_is_saturated_fails_at_1(rounding):
+    (options,) = re.findall("`python3 XORgateresidualconnectionlayers.py (10 --max.*?)`", README)
+    _, n, training, network = parsed("residual", options)
+    network = moved(build_network(RESIDUAL_, n, **network), rounding)
+    assert trained(network, **training)[1] == pytest.approx(1, abs=1e-3)
+    answers = network.forward_prop(X)
+    assert answers == pytest.approx(answers[0, 0].round() * np.ones((4, 1)), abs=1e-3)
 
 
 @np.errstate(all="ignore")
