@@ -289,7 +289,7 @@ def test_the_projects_page_tells_what_happens_without_a_cause():
         ("Each of 100", f"{residual} - 0.5"),
         ("Each of 100", "residual --max-norm inf, y = x + F(x) - 0.5"),
         ("Each of 100", "residual, 100 layers, y = x + F(x) - 0.5"),
-        ("98 of 100 seeds learn, `--seed 1`", "tanh, gain 3, X = 2 X - 1"),
+        ("31 of 100 seeds learn, where", "tanh, gain 3 --max-norm inf, X = 2 X - 1"),
         ("96 of 100", "f(h) = 2.4 sigmoid(h) - 0.7"),
         ("lets none", "gain 4 of dense_in alone"),
         ("17 of 100", "relu, he"),
@@ -307,6 +307,9 @@ def test_the_projects_page_tells_what_happens_without_a_cause():
     dead = [of_100(when) for when in ("at the start", "only later", "never")]
     assert_told(f"Of the {sum(dead)} others {dead[0]} have", f"{dead[1]} get one later")
     assert_told(f"{dead[2]} have none")
+    assert_told("where none did; clipped 98.")
+    assert of_100("tanh, gain 3 --max-norm inf") == 0
+    assert of_100("tanh, gain 3, X = 2 X - 1") == 98
     assert of_100("plain, 10 layers, T = x0") == 0
     epochs = [
         int(cell(what)[1])

@@ -165,7 +165,7 @@ def test_from_the_chapters_weights_the_residual_run_is_that_of_the_chapter(round
 
 def test_dense_out_of_the_residual_stack_begins_saturated(rounding):
     told("an h of 8", "5 to 7", "length of 12", "e^-8 = 3e-4", "0.85 to 1.07")
-    told("weights, 0.8, 0.0, -0.3 and 1.1", "1e-3 in the row of dense_in", "it is 0.5")
+    told("weights, 0.8, 0.0, -0.3 and 1.1", "1e-3 in the row of dense_in", "this product is 0.5")
     network = moved(build_network(RESIDUAL_, 10), rounding)
     assert network.forward_prop(X) == pytest.approx(1, abs=5e-4)
     assert factors(network) == pytest.approx([1, 1], abs=0.005)
@@ -282,7 +282,7 @@ def test_one_sample_explodes_until_the_first_step_clipped_or_not(rounding):
     [
         (("residual", "10", ("shift", -0.5), ("backward", 0.0)), 0.22, 0.002),
         (("plain", TANH, ("nodes", 64), ("X", "2 X - 1")), 1.39, 1e-5),
-        (("plain", f"{TANH} --max-norm inf", ("X", "2 X - 1")), 0.22, 0.5),
+        (("plain", TANH, ("X", "2 X - 1")), 0.22, 0.5),
         (("plain", f"{TANH} --max-norm inf", ("nodes", 64)), 2.79, None),
         (("plain", f"{TANH} --max-norm inf", ("nodes", 64), ("X", "2 X - 1")), 1.39, None),
     ],
