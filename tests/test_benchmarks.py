@@ -377,7 +377,6 @@ def test_the_readme_has_what_a_cell_measures(table, line, i):
         "plain, f(h) = 4 sigmoid(h) - 2",
         "residual, y = x + F(x) - 0.5",
         "residual, y = x",
-        "batch norm, divides forward",
     ],
 )
 def test_the_readme_has_what_a_cause_taken_away_measures(what):

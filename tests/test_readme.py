@@ -246,7 +246,7 @@ def test_a_stack_whose_dense_out_is_saturated_fails_at_1(rounding):
 def test_one_sample_explodes_until_the_first_step_clipped_or_not(rounding):
     told(
         "3.07",
-        "3.2 with this one",
+        "3.2 here",
         "5e4",
         "by up to 3e4",
         "down to dense_8",
