@@ -391,5 +391,5 @@ def test_the_lines_for_a_notebook(monkeypatch):
 
 def test_no_capture_and_no_command_of_the_readme_is_overlooked():
     assert len(captures()) == README.count("$ python3 ") == 6
-    assert len(experiments()) == README.count("<summary>The screen</summary>") == 10
+    assert len(experiments()) == README.count("<summary>The screen</summary>") == 11
     assert len(commands()) == 9 and sum(" learn" in what for _, _, what in commands()) == 6
