@@ -70,9 +70,8 @@ def check_grads(layer):
     for what, arrays in ("parameter", params), ("gradient", grads):
         for array in arrays:
             if not isinstance(array, np.ndarray):  # -= and *= would leave a plain number as it is
-                raise ValueError(
-                    f"{name}: a {what} is of type {type(array).__name__}, not an array"
-                )
+                kind = type(array).__name__
+                raise ValueError(f"{name}: a {what} is of type {kind}, not an array")
     for param, grad in zip(params, grads):
         if grad.shape != param.shape:
             told = f"a parameter has shape {param.shape}, its gradient {grad.shape}"
