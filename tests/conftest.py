@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from helpers import PLAIN, RESIDUAL, TIMEOUT, command, experiment_output, experiments, start
+from helpers import PLAIN, RESIDUAL, TIMEOUT, command, experiments, printed_edited, start
 
 BEHIND = "long_runs", "experiment_outputs"  # what goes on behind the other tests
 
@@ -37,8 +37,8 @@ def experiment_outputs(tmp_path_factory):
     """Return a future of what is printed for each of the page's experiments, in their order."""
     pool = ThreadPoolExecutor(1)
     yield [
-        pool.submit(experiment_output, experiment, tmp_path_factory.mktemp("experiment"))
-        for experiment in experiments()
+        pool.submit(printed_edited, file, edits, commands, tmp_path_factory.mktemp("experiment"))
+        for file, edits, commands, _ in experiments()
     ]
     pool.shutdown(cancel_futures=True)
 

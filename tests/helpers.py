@@ -115,9 +115,17 @@ def experiments():
     return found
 
 
-def experiment_output(experiment, folder):
-    """Return what an experiment prints in a copy of the sources, which is made in this folder."""
-    file, edits, commands, _ = experiment
+def told(*phrases):
+    """Assert that the page has these numbers, with the few words beside them."""
+    for phrase in phrases:
+        assert phrase in README, phrase
+
+
+def printed_edited(file, edits, commands, folder):
+    """Return what commands print in a copy of the sources, which is made in this folder.
+
+    edits are pairs of an old line, which must be in the file once, and a new one.
+    """
     for source in ROOT.glob("*.py"):
         text = source.read_text(encoding="utf-8")
         for old, new in edits:

@@ -18,12 +18,12 @@ import reasons
 import speed
 import tables
 from clipping import clip_gradient_norm
-from helpers import TIMEOUT, start
+from helpers import README as PAGE
+from helpers import TIMEOUT, start, told
 from XORgatemultihiddenlayers import signal_error_gradient, train
 
 SEEDS, GOAL = range(4), 0.1
 README = (Path(__file__).parent / "benchmarks" / "README.md").read_text(encoding="utf-8")
-PAGE = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 def lines_of(section):
@@ -247,18 +247,13 @@ def of_100(*entries):
     return int(solved) + int(more)
 
 
-def assert_told(*phrases):
-    for phrase in phrases:
-        assert phrase in PAGE, phrase
-
-
 def test_the_projects_page_tells_these_counts():
     depths = [cell(f"{n}") for n in range(1, 11)]
     plain = [line[0] for line in depths]
     residual = [line[3] for line in depths]
     gains = [cell("plain", f"--gain {gain}")[0] for gain in (2, 3, 4)]
     relu_6 = int(depths[5][6]) + int(depths[5][8])
-    assert_told(
+    told(
         "| " + " | ".join(["plain", *plain]) + " |\n",
         "| " + " | ".join(["residual", *residual]) + " |\n",
         f"{relu_6} of 100 seeds do",
@@ -266,14 +261,14 @@ def test_the_projects_page_tells_these_counts():
         f"{cell('y = 0.5 x + F(x)')[1]} with 0.5 x",
         f"mean slope is {cell('plain', '--gain 4')[4]}, not {cell('plain', 'none')[4]}",
     )
-    told = re.search(r"about (\d+), (\d+), (\d+) and (\d+) epochs", PAGE).groups()
+    found = re.search(r"about (\d+), (\d+), (\d+) and (\d+) epochs", PAGE).groups()
     epochs = [int(line[1]) for line in depths[:4]]
-    assert epochs == pytest.approx([*map(int, told)], rel=0.06)
+    assert epochs == pytest.approx([*map(int, found)], rel=0.06)
     for options in "--max-norm inf", "--init uniform":
         assert cell("residual", options)[-3] == "1.00"  # fails at
-    assert_told("two of three seeds fail", "About two of three seeds end like this")
+    told("two of three seeds fail", "About two of three seeds end like this")
     assert of_100("residual", "--max-norm inf") == pytest.approx(100 / 3, abs=10)
-    assert_told(f"({of_100('residual', '--init uniform')} of 100 seeds learn; the others")
+    told(f"({of_100('residual', '--init uniform')} of 100 seeds learn; the others")
 
 
 def test_the_projects_page_tells_what_happens_without_a_cause():
@@ -295,7 +290,7 @@ def test_the_projects_page_tells_what_happens_without_a_cause():
         ("17 of 100", "relu, he"),
         ("98 of 100 seeds learn, and not 17", "relu, he, f(h) = max(h, 0.3 h)"),
     ]:
-        assert_told(phrase)
+        told(phrase)
         solved = of_100(entries)
         if "none" in phrase:
             assert solved == 0
@@ -305,9 +300,9 @@ def test_the_projects_page_tells_what_happens_without_a_cause():
             number = int(re.search(r"\d+", phrase)[0])
             assert solved == (100 - number if "nor" in phrase else number)
     dead = [of_100(when) for when in ("at the start", "only later", "never")]
-    assert_told(f"Of the {sum(dead)} others {dead[0]} have", f"{dead[1]} get one later")
-    assert_told(f"{dead[2]} have none")
-    assert_told("where none did; clipped 98.")
+    told(f"Of the {sum(dead)} others {dead[0]} have", f"{dead[1]} get one later")
+    told(f"{dead[2]} have none")
+    told("where none did; clipped 98.")
     assert of_100("tanh, gain 3 --max-norm inf") == 0
     assert of_100("tanh, gain 3, X = 2 X - 1") == 98
     assert of_100("plain, 10 layers, T = x0") == 0
@@ -316,23 +311,23 @@ def test_the_projects_page_tells_what_happens_without_a_cause():
         for what in ("residual, y = x + F(x) - 0.5", "residual --max-norm 0.0025")
     ]
     as_it_is = int(cell("residual", "none")[1])
-    assert_told("four times as fast as without", "4300 epochs", "and not 1000")
+    told("four times as fast as without", "4300 epochs", "and not 1000")
     assert [as_it_is / 4, 4300, 1000] == pytest.approx([*epochs, as_it_is], rel=0.15)
     signal, error = cell("gain 4")[2:4]
-    assert_told("= 0.5 (medians)")
+    told("= 0.5 (medians)")
     assert [float(signal), float(error)] == pytest.approx([0.5, 0.5], abs=0.015)
 
 
 def test_the_projects_page_tells_the_factors_of_each_sample():
     zero, *others = cell("tanh, gain 3", "X")[:4]
-    assert_told("2.7 in the median", "0.7 a layer in the median")
+    told("2.7 in the median", "0.7 a layer in the median")
     assert float(zero) == pytest.approx(2.7, abs=0.05)
     assert all(float(other) == pytest.approx(0.7, abs=0.07) for other in others)
     zero, *others = cell("tanh, gain 3, 64 nodes", "X")[:4]
-    assert_told("0 XOR 0 by 3.0 a layer, the others by 1.4")
+    told("0 XOR 0 by 3.0 a layer, the others by 1.4")
     assert float(zero) == pytest.approx(3, abs=0.05)
     assert all(float(other) == pytest.approx(1.4, abs=0.07) for other in others)
-    assert_told("Glorot's would keep 0.9")
+    told("Glorot's would keep 0.9")
     assert float(cell("tanh, gain 1", "X")[0]) == pytest.approx(0.9, abs=0.01)
 
 
@@ -342,17 +337,13 @@ def test_the_projects_page_tells_what_a_chart_predicts():
     counts = np.sum(counts, axis=0)  # (limits, columns, [learned, tried])
     chart = counts[:, 2] + counts[:, 3]
     low, middle, high = chart[:2].sum(axis=0), chart[2], chart[3:].sum(axis=0)
-    assert_told(
-        f"{chart.sum(axis=0)[1]} random stacks", "below 1e-5, {} of {} learned".format(*low)
-    )
-    assert_told("up to 1e-3, {} of {};".format(*middle), "above, {} of {}.".format(*high))
+    told(f"{chart.sum(axis=0)[1]} random stacks", "below 1e-5, {} of {} learned".format(*low))
+    told("up to 1e-3, {} of {};".format(*middle), "above, {} of {}.".format(*high))
     free, tried = counts[-1, 4]
-    assert_told(
-        f"of the {tried} with a product above 10, {free} learned, and clipped {chart[-1][0]}"
-    )
+    told(f"of the {tried} with a product above 10, {free} learned, and clipped {chart[-1][0]}")
     relu = counts[:, 5]
-    assert_told("with ReLU {} of {} stacks learned".format(*relu.sum(axis=0)))
-    assert_told("above 10 only {} of {},".format(*relu[-1]))
+    told("with ReLU {} of {} stacks learned".format(*relu.sum(axis=0)))
+    told("above 10 only {} of {},".format(*relu[-1]))
 
 
 @pytest.mark.trained
@@ -407,7 +398,7 @@ def test_the_readme_has_the_factors_of_the_gradients():
 def test_the_readme_has_the_xor_in_the_signal_by_gain():
     heads, lines = lines_of("XOR")
     assert heads == reasons.XOR_HEADS and lines == reasons.xor_table(range(50))
-    assert_told("0.2 to 0.3 of it, and not 0.03 to 0.04")
+    told("0.2 to 0.3 of it, and not 0.03 to 0.04")
     assert "\n| 1 | 0.04 | 0.03 |\n" in README and "\n| 4 | 0.28 | 0.20 |\n" in README
 
 

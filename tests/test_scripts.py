@@ -24,6 +24,7 @@ from helpers import (
     forward,
     losses,
     printed,
+    printed_edited,
     run,
     start,
 )
@@ -263,14 +264,11 @@ def test_charts_before_and_after(script, options):
 def edited(tmp_path, edits, *args):
     """Return what the plain script prints with these lines in place of those that begin so."""
     source = (ROOT / PLAIN).read_text(encoding="utf-8")
+    pairs = []
     for begin, new in edits.items():
-        (old,) = re.findall(rf"^{re.escape(begin)}.*\n", source, re.MULTILINE)
-        source = source.replace(old, new + "\n")
-    (tmp_path / PLAIN).write_text(source, encoding="utf-8")
-    words = command(tmp_path / PLAIN, *args)
-    status, text, error = finished(words, env={**ENVIRONMENT, "PYTHONPATH": str(ROOT)})
-    assert (status, error) == (0, "")
-    return text
+        (old,) = re.findall(rf"^{re.escape(begin)}.*", source, re.MULTILINE)
+        pairs.append((old, new))
+    return printed_edited(PLAIN, pairs, [[PLAIN, *args]], tmp_path)
 
 
 def test_a_layer_may_be_frozen_in_training_and_a_misfit_is_an_error():

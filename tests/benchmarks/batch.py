@@ -41,6 +41,13 @@ SCRIPTS = {
 }
 SAMPLES = {"X": X, "2 X - 1": 2 * X - 1}
 TARGETS = {"T": T, "x0": X[:, :1]}
+STEEP = {  # f(h) = c sigmoid(h) + shift: c, shift
+    "sigmoid(h) - 0.5": (1.0, -0.5),
+    "4 sigmoid(h) - 1.5": (4.0, -1.5),
+    "4 sigmoid(h) - 2": (4.0, -2.0),
+    "2.4 sigmoid(h) - 0.7": (2.4, -0.7),
+}
+LEAKS = {"max(h, 0.3 h)": 0.3, "max(h, 0.01 h)": 0.01}
 ALL, NONE = slice(None), slice(0)  # of the parameters
 
 
@@ -113,12 +120,8 @@ ACTIVATIONS = {
     "sigmoid": sigmoid,
     "tanh": tanh,
     "relu": relu,
-    "sigmoid(h) - 0.5": steep(1.0, -0.5),
-    "4 sigmoid(h) - 1.5": steep(4.0, -1.5),
-    "4 sigmoid(h) - 2": steep(4.0, -2.0),
-    "2.4 sigmoid(h) - 0.7": steep(2.4, -0.7),
-    "max(h, 0.3 h)": leaky(0.3),
-    "max(h, 0.01 h)": leaky(0.01),
+    **{name: steep(c, shift) for name, (c, shift) in STEEP.items()},
+    **{name: leaky(leak) for name, leak in LEAKS.items()},
 }
 
 
@@ -311,12 +314,8 @@ def script_leaky(leak):
 
 
 SCRIPT_ACTIVATIONS = {
-    "sigmoid(h) - 0.5": script_steep(1.0, -0.5),
-    "4 sigmoid(h) - 1.5": script_steep(4.0, -1.5),
-    "4 sigmoid(h) - 2": script_steep(4.0, -2.0),
-    "2.4 sigmoid(h) - 0.7": script_steep(2.4, -0.7),
-    "max(h, 0.3 h)": script_leaky(0.3),
-    "max(h, 0.01 h)": script_leaky(0.01),
+    **{name: script_steep(c, shift) for name, (c, shift) in STEEP.items()},
+    **{name: script_leaky(leak) for name, leak in LEAKS.items()},
 }
 
 
@@ -387,12 +386,17 @@ def flat_params(networks):
     return np.array([np.concatenate(network.get_params(), axis=None) for network in networks])
 
 
+def batched(cell, params):
+    """Return the Network of a cell with these parameters."""
+    x, t, _ = data(cell)
+    return Network(params, network_plan(cell), x, t)
+
+
 def trained(cell, seeds):
     """Return the script's network for each seed after the cell's epochs, whatever the loss."""
     found = networks(cell, seeds)
     params = flat_params(found)
-    x, t, _ = data(cell)
-    network = Network(params, network_plan(cell), x, t)
+    network = batched(cell, params)
     options = step_options(cell, params.shape[1])
     max_norm, later = max_norms(cell)
     for _ in range(parsed(*cell[:2])[2]["epochs"]):
@@ -412,9 +416,7 @@ def train(cell, seeds, goal=LOSS_GOAL):
     at which the last seed stops.
     """
     params = flat_params(networks(cell, seeds))
-    plan = network_plan(cell)
-    x, t, _ = data(cell)
-    network = Network(params, plan, x, t)
+    network = batched(cell, params)
     options = step_options(cell, params.shape[1])
     max_norm, later = max_norms(cell)
     all_losses, all_norms = np.empty((2, len(params)))
@@ -431,4 +433,4 @@ def train(cell, seeds, goal=LOSS_GOAL):
             running = running[goes_on]
             if not running.size:
                 return
-            network = Network(network.params[goes_on], plan, x, t)
+            network = batched(cell, network.params[goes_on])

@@ -9,10 +9,9 @@ import functools
 import numpy as np
 
 from batch import data, networks, parsed, train, trained
-from convergence import SOLVED, cost, entries, factors, mean_factor
-from layers import Dense, Sequential
+from convergence import SOLVED, cost, dense_layers, entries, factors, mean_factor
+from layers import Sequential
 from reasons import factors_of_gradients, line_of
-from residual import ResidualConnection
 from tables import measured, parse_seeds, print_table, run, workers
 from XORgatemultihiddenlayers import (
     LOSS_GOAL,
@@ -182,17 +181,6 @@ def errors_of_samples(network, x, t):
         found.insert(0, np.linalg.norm(dy, axis=1))
         dy = layer.back_prop(dy)
     return np.array(found)
-
-
-def dense_layers(network):
-    """Return all Dense layers of a network, those in residual connections, too."""
-    found = []
-    for layer in network.layers:
-        if isinstance(layer, ResidualConnection):
-            found += dense_layers(layer.F)
-        elif isinstance(layer, Dense):
-            found.append(layer)
-    return found
 
 
 def sample_lines(seeds):

@@ -11,7 +11,8 @@ import statistics
 import numpy as np
 
 from batch import data, networks, parsed, train
-from layers import Dense, Sequential
+from layers import Dense
+from residual import ResidualConnection
 from tables import measured, parse_seeds, print_table, run
 from XORgatemultihiddenlayers import T, X, signal_error_gradient
 
@@ -95,6 +96,17 @@ def courses(cell, seeds, enough):
     return solved, first, losses, rises / np.minimum(solved, epochs)
 
 
+def dense_layers(network):
+    """Return all Dense layers of a network, those in residual connections, too."""
+    found = []
+    for layer in network.layers:
+        if isinstance(layer, ResidualConnection):
+            found += dense_layers(layer.F)
+        elif isinstance(layer, Dense):
+            found.append(layer)
+    return found
+
+
 def mean_factor(start, end, n):
     """Return the factor that leads from start to end in n steps: 0 where it ends on its way."""
     return (end / start) ** (1 / n) if end > 0 else 0.0
@@ -105,9 +117,7 @@ def factors(network, n, x=X, t=T):
     signals, errors, _ = signal_error_gradient(network, x=x, t=t)
     signal_factor = mean_factor(signals[0], signals[-2], n)
     error_factor = mean_factor(errors[-2], errors[0], n)
-    hidden = [getattr(layer, "F", Sequential([layer])).layers for layer in network.layers[1:-1]]
-    dense = [layer for layers in hidden for layer in layers if isinstance(layer, Dense)]
-    slopes = [np.mean(layer.deriv_activate_func(layer.h)) for layer in dense]
+    slopes = [np.mean(layer.deriv_activate_func(layer.h)) for layer in dense_layers(network)[1:-1]]
     return signal_factor, error_factor, np.mean(slopes) if slopes else 0.0
 
 
